@@ -1,0 +1,1 @@
+"""Reusable components: each takes typed arguments, reads no config and no environment."""

@@ -1,0 +1,66 @@
+"""What a stack does with a Kubernetes cluster: run the release."""
+
+import pulumi_kubernetes as kubernetes
+from pulumi import ResourceOptions
+
+from components.image import BuiltImage
+from components.kubernetes_edge import EdgeArgs
+from components.kubernetes_service import KubernetesService, KubernetesServiceArgs
+from components.service import ServiceArgs, ServiceOutputs
+from deployment.workloads import NAME
+from settings import Settings
+from settings.kubernetes import KubernetesOptions
+
+
+def run(stack: Settings, release: BuiltImage, args: ServiceArgs) -> ServiceOutputs:
+    """The Kubernetes runtime."""
+    options = stack.service.kubernetes
+    policy = options.network_policy
+    cluster = kubernetes.Provider(
+        "kubernetes", kubeconfig=options.kubeconfig, context=options.context, enable_server_side_apply=True
+    )
+    running = KubernetesService(
+        NAME,
+        KubernetesServiceArgs(
+            service=args,
+            namespace=options.namespace,
+            create_namespace=options.create_namespace,
+            kubeconfig=options.kubeconfig,
+            context=options.context,
+            service_account_annotations=options.service_account_annotations,
+            image_pull_secret=options.image_pull_secret,
+            edge=_edge(options),
+            network_policy=policy.enabled,
+            ingress_namespaces=policy.ingress_namespaces,
+            monitoring_namespaces=policy.monitoring_namespaces,
+            disruption_budget=options.pod_disruption_budget,
+            monitoring=options.monitoring,
+            node_selector=options.node_selector,
+            topology_spread=options.topology_spread,
+            annotations={"antgent/release": stack.image_tag, "antgent/git-revision": release.revision},
+        ),
+        opts=ResourceOptions(provider=cluster),
+    )
+    return running.outputs
+
+
+def _edge(options: KubernetesOptions) -> EdgeArgs:
+    if options.gateway:
+        gateway = options.gateway
+        return EdgeArgs(
+            host=gateway.host,
+            gateway=gateway.name,
+            gateway_namespace=gateway.namespace,
+            gateway_listener=gateway.section_name,
+        )
+    if options.ingress is None:
+        return EdgeArgs()
+    ingress, tls = options.ingress, options.ingress.tls
+    return EdgeArgs(
+        host=ingress.host,
+        path=ingress.path,
+        ingress_class=ingress.class_name,
+        annotations=ingress.annotations,
+        tls_secret=tls.secret_name if tls else None,
+        tls_issuer=tls.issuer if tls else None,
+    )

@@ -1,0 +1,1 @@
+"""What this image adds to antgent: one entry point, default settings, health checks."""

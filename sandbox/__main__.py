@@ -1,0 +1,133 @@
+"""The sandbox's command line; `make` is its usual front."""
+
+import json
+import os
+import shlex
+import subprocess
+import time
+from dataclasses import asdict
+from typing import Annotated
+
+import httpx
+import typer
+from rich.table import Table
+
+from sandbox import assembly, local_stack
+from sandbox.console import console, say
+from sandbox.doctor import examine
+from sandbox.errors import SandboxError
+from sandbox.paths import Home
+from sandbox.process import wait_until
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, pretty_exceptions_enable=False)
+
+StackOption = Annotated[str, typer.Option(help="The stack to act on.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
+ANSWER_SECONDS = 60
+SHOWN = ("PULUMI_", "SANDBOX_", "DOCKER_HOST", "KUBECONFIG", "AWS_ENDPOINT_URL")
+
+
+@app.command()
+def up(
+    stack: StackOption = "local",
+    runtime: Annotated[
+        str | None, typer.Option(help="docker or kubernetes; default: the stack file's.")
+    ] = None,
+) -> None:
+    """Start the sandbox, deploy the stack, and wait until antgent answers."""
+    started = time.monotonic()
+    home = Home.default()
+    sandbox = assembly.start(home, runtime or local_stack.runtime(stack))
+    deployed = local_stack.deploy(sandbox, stack, runtime)
+    answered = wait_until(lambda: _answers(deployed["url"]), seconds=ANSWER_SECONDS, every=0.5)
+    if not answered:
+        raise SandboxError(
+            f"{deployed['url']} does not answer, although the rollout reported success", fix="make logs"
+        )
+    say(f"\nantgent {deployed['tag']} answers (the whole took {time.monotonic() - started:.0f} s)")
+    for key, value in (("URL", deployed["url"]), ("image", deployed["image"]), ("logs", "make logs")):
+        say(f"  {key:<6} {value}")
+
+
+@app.command()
+def down(
+    purge: Annotated[bool, typer.Option(help="Remove the sandbox's state too.")] = False,
+) -> None:
+    """Stop everything this sandbox started."""
+    assembly.stop(Home.default(), purge=purge)
+    say("the sandbox is down" + (" and its state is removed" if purge else ""))
+
+
+@app.command()
+def status(as_json: JsonOption = False) -> None:
+    """Show each part: version, address, pid, health. Exits 1 when a part is broken."""
+    rows = assembly.status(Home.default())
+    if as_json:
+        print(json.dumps([asdict(row) for row in rows], indent=2))
+    else:
+        table = Table("part", "version", "address", "pid", "health", box=None, pad_edge=False)
+        for row in rows:
+            table.add_row(row.part, row.version, row.address, str(row.pid or ""), row.health)
+        console.print(table)
+    if any(row.health.startswith("broken") for row in rows):
+        raise typer.Exit(1)
+
+
+@app.command()
+def doctor() -> None:
+    """Say what this machine has and lacks, and how to mend it. Exits 1 when something is missing."""
+    findings = examine(Home.default())
+    for finding in findings:
+        say(
+            f"{'✓' if finding.good else '✗'} {finding.what}"
+            + (f"\n    fix: {finding.fix}" if finding.fix else "")
+        )
+    if not all(finding.good for finding in findings):
+        raise typer.Exit(1)
+
+
+@app.command()
+def logs(stack: StackOption = "local") -> None:
+    """Follow the server's logs, by the command that the stack's outputs name."""
+    sandbox = assembly.attach(Home.default(), local_stack.runtime(stack))
+    command = local_stack.outputs(sandbox, stack)["logs"]
+    raise typer.Exit(subprocess.run(shlex.split(command), env=sandbox.env).returncode)
+
+
+@app.command()
+def url(stack: StackOption = "local") -> None:
+    """Print where antgent answers."""
+    sandbox = assembly.attach(Home.default(), local_stack.runtime(stack))
+    print(local_stack.outputs(sandbox, stack)["url"])
+
+
+@app.command()
+def env() -> None:
+    """Print shell exports; with them plain pulumi, docker and kubectl use the sandbox."""
+    sandbox = assembly.attach(Home.default())
+    for key, value in sorted(sandbox.env.items()):
+        if key == "PATH" or (key.startswith(SHOWN) and os.environ.get(key) != value):
+            print(f"export {key}={shlex.quote(value)}")
+
+
+def _answers(address: str) -> bool:
+    try:
+        return httpx.get(f"{address}/version", timeout=2).status_code < 500
+    except httpx.HTTPError:
+        return False
+
+
+def main() -> None:
+    """Run a command; a problem its reader can act on is two lines and exit code 1."""
+    try:
+        app()
+    except SandboxError as error:
+        say(f"error: {error}")
+        raise SystemExit(1) from None
+    except KeyboardInterrupt:
+        say("interrupted; run the same command again to go on")
+        raise SystemExit(130) from None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,5 @@
+module antgent.sandbox/language
+
+go 1.24
+
+require github.com/pulumi/pulumi/sdk/v3 v3.79.0

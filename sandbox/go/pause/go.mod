@@ -1,0 +1,3 @@
+module antgent.sandbox/pause
+
+go 1.24

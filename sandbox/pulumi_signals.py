@@ -1,0 +1,63 @@
+"""Waiting for the engine in a way that lets it end gracefully."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import threading
+from collections.abc import Iterator
+
+GRACE_SECONDS = 30
+
+
+def finish(process: subprocess.Popen[str], stdin: str = "", timeout: float | None = None) -> None:
+    """Feed a process that leads its own group, and wait until it ends, whatever signals come meanwhile.
+
+    Each SIGINT, SIGTERM or SIGHUP of ours is passed on as one SIGINT: the engine cancels at the first one and
+    stops at once at the second. When it has ended, ours takes effect: KeyboardInterrupt, or SystemExit.
+
+    Raises TimeoutError when it had to be ended because `timeout` seconds were over.
+    """
+    with _passed_on(process):
+        try:
+            process.communicate(stdin, timeout=timeout)
+        except subprocess.TimeoutExpired:
+            _end(process)
+            raise TimeoutError(f"not done within {timeout:g} s, so it was told to end") from None
+
+
+@contextlib.contextmanager
+def _passed_on(process: subprocess.Popen[str]) -> Iterator[None]:
+    got: list[int] = []
+
+    def pass_on(number: int, _frame: object) -> None:
+        got.append(number)
+        _signal(process, signal.SIGINT)
+
+    # Only the main thread may handle signals.
+    handled = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {}
+    if threading.current_thread() is threading.main_thread():
+        before = {number: signal.signal(number, pass_on) for number in handled}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if signal.SIGINT in got:
+        raise KeyboardInterrupt
+    if got:
+        raise SystemExit(128 + got[0])
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    for number in (signal.SIGINT, signal.SIGINT, signal.SIGKILL):
+        _signal(process, number)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(GRACE_SECONDS)
+            return
+
+
+def _signal(process: subprocess.Popen[str], number: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, number)

@@ -1,0 +1,206 @@
+"""What tests share: one sandbox a session, a project folder and a stack a test, the small app's images."""
+
+import hashlib
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import yaml
+
+from sandbox import assembly, gobuild
+from sandbox.assembly import Sandbox
+from sandbox.cluster import Cluster, find_cluster
+from sandbox.engine import Engine, ensure_engine
+from sandbox.paths import CHECKOUT, Home, cache_dir
+from sandbox.process import free_port
+from sandbox.pulumi_cli import Pulumi, PulumiError
+
+APP = Path(__file__).parent / "app"
+
+
+@pytest.fixture(scope="session")
+def engine() -> Engine:
+    """The real engine, installed or built when this machine has none yet."""
+    return ensure_engine()
+
+
+@pytest.fixture(scope="session")
+def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+    """A sandbox of its own for this session; the Docker engine and the caches are the machine's."""
+    home = Home(tmp_path_factory.mktemp("sandbox"))
+    try:
+        yield assembly.start(home, pid=os.getpid())
+    finally:
+        assembly.stop(home, purge=True)
+
+
+@pytest.fixture(scope="session")
+def docker_host(sandbox: Sandbox) -> str:
+    """The address of a real Docker engine."""
+    return sandbox.env["DOCKER_HOST"]
+
+
+@pytest.fixture(scope="session")
+def registry_address(sandbox: Sandbox) -> str:
+    """`host:port` of a real registry."""
+    return sandbox.env["SANDBOX_REGISTRY"]
+
+
+@pytest.fixture(scope="session")
+def app_context(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The build context of the small app: a Dockerfile and a static binary, cached by its source."""
+    source = hashlib.sha256((APP / "main.go").read_bytes()).hexdigest()[:12]
+    binary = cache_dir() / "test-app" / source / "app"
+    if not binary.exists():
+        gobuild.build(APP, {"app": "."}, binary.parent, ldflags="-s -w")
+    context = tmp_path_factory.mktemp("app")
+    shutil.copy(binary, context / "app")
+    shutil.copy(APP / "Dockerfile", context / "Dockerfile")
+    return context
+
+
+class Stack:
+    """One stack of the unchanged program, in a project folder of its own."""
+
+    def __init__(self, folder: Path, env: Mapping[str, str], config: Mapping[str, Any]) -> None:
+        self.folder, self.env = folder, dict(env)
+        self.file = folder / "Pulumi.test.yaml"
+        project = yaml.safe_load((CHECKOUT / "Pulumi.yaml").read_text())
+        (folder / "Pulumi.yaml").write_text(yaml.safe_dump(project | {"main": str(CHECKOUT)}))
+        self.configure(config)
+        self.pulumi = Pulumi(folder, "test", self.env)
+        self.pulumi.stack_init()
+
+    def configure(self, config: Mapping[str, Any]) -> None:
+        """Replace the stack's whole config."""
+        self.config = dict(config)
+        namespaced = {f"antgent:{key}": value for key, value in config.items()}
+        self.file.write_text(yaml.safe_dump({"config": namespaced}))
+
+    def change(self, **keys: Any) -> None:
+        """Set top-level keys of the config."""
+        self.configure(self.config | keys)
+
+    def build(self, mode: str, tag: str) -> None:
+        """Ask for the small app in `mode`, as release `tag`."""
+        section = self.config["build"] | {"args": {"MODE": mode}}
+        self.change(build=section, imageTag=tag)
+
+    def scale(self, replicas: int) -> None:
+        """Ask for this many servers."""
+        service = self.config["service"]
+        self.change(service=service | {"server": service["server"] | {"replicas": replicas}})
+
+    @property
+    def url(self) -> str:
+        """Where the stack's server answers."""
+        return self.pulumi.outputs()["url"]
+
+    def version(self) -> str:
+        """The version that the running server reports."""
+        return httpx.get(f"{self.url}/version", timeout=5).json()["version"]
+
+
+def app_config(context: Path, repository: str, mode: str, tag: str) -> dict[str, Any]:
+    """The config of a stack that builds the small app; the runtime is the caller's to add."""
+    probe = {"interval": 1, "timeout": 1, "retries": 2, "startPeriod": 2}
+    server_probe = {"path": "/version", "command": ["/app", "healthcheck", "http://127.0.0.1:8080/version"]}
+    return {
+        "imageTag": tag,
+        "registry": {"kind": "external", "server": "${SANDBOX_REGISTRY}", "repository": repository},
+        "build": {
+            "context": str(context),
+            "dockerfile": str(context / "Dockerfile"),
+            "args": {"MODE": mode},
+        },
+        "service": {
+            "server": {"memory": 64, "cpu": 0.25, "stopGrace": 5, "health": server_probe | probe},
+            "worker": {
+                "memory": 64,
+                "cpu": 0.25,
+                "stopGrace": 2,
+                "healthCommand": ["/app", "worker-alive"],
+            },
+            "rollout": {"deadline": 30},
+        },
+    }
+
+
+@pytest.fixture
+def make_stack(app_context: Path, tmp_path: Path) -> Iterator[Callable[..., Stack]]:
+    """Makes stacks that build the small app; all are destroyed afterwards.
+
+    Arguments of what it gives: the sandbox, the `service` keys to add, the app's mode and tag.
+    """
+    stacks: list[Stack] = []
+    repository = f"app-{hashlib.sha256(str(tmp_path).encode()).hexdigest()[:10]}"
+
+    def make(sandbox: Sandbox, service: Mapping[str, Any], mode: str, tag: str) -> Stack:
+        config = app_config(app_context, repository, mode, tag)
+        config["service"] |= service
+        folder = tmp_path / f"project-{len(stacks)}"
+        folder.mkdir()
+        stacks.append(Stack(folder, sandbox.env, config))
+        return stacks[-1]
+
+    yield make
+    for stack in stacks:
+        destroy(stack)
+
+
+@pytest.fixture
+def docker_stack(sandbox: Sandbox, make_stack: Callable[..., Stack]) -> Callable[..., Stack]:
+    """Makes a stack of the small app on the Docker runtime."""
+
+    def make(mode: str = "good", tag: str = "v1.0.0") -> Stack:
+        service = {"runtime": "docker", "docker": {"publish": {"port": free_port()}}}
+        return make_stack(sandbox, service, mode, tag)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def kubernetes_sandbox(sandbox: Sandbox) -> Sandbox:
+    """The session's sandbox with a real cluster beside it."""
+    return assembly.start(sandbox.home, "kubernetes", pid=os.getpid())
+
+
+@pytest.fixture(scope="session")
+def cluster(kubernetes_sandbox: Sandbox) -> Cluster:
+    """The session's cluster."""
+    found = find_cluster(kubernetes_sandbox.home)
+    assert found is not None
+    return found
+
+
+@pytest.fixture
+def kubernetes_stack(
+    kubernetes_sandbox: Sandbox, make_stack: Callable[..., Stack], tmp_path: Path
+) -> Callable[..., Stack]:
+    """Makes a stack of the small app on the Kubernetes runtime, in a namespace of its own."""
+    namespace = f"test-{hashlib.sha256(str(tmp_path).encode()).hexdigest()[:8]}"
+
+    def make(mode: str = "good", tag: str = "v1.0.0", replicas: int = 1) -> Stack:
+        stack = make_stack(
+            kubernetes_sandbox,
+            {"runtime": "kubernetes", "kubernetes": {"namespace": namespace}},
+            mode,
+            tag,
+        )
+        stack.scale(replicas)
+        return stack
+
+    return make
+
+
+def destroy(stack: Stack) -> None:
+    """Destroy also what a failed or killed update left half done."""
+    try:
+        stack.pulumi.destroy()
+    except PulumiError:
+        stack.pulumi.cancel()
+        stack.pulumi.destroy()
