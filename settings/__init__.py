@@ -14,8 +14,8 @@ from settings.catalogue import closest
 from settings.models import Build, EcrRegistry, ExternalRegistry, Override, Settings, Verify
 from settings.prepare import Expander, Findings, sections
 from settings.report import Problem, SettingsError
-from settings.runtimes import RUNTIMES, DockerRuntime, EcsRuntime, KubernetesRuntime
-from settings.values import Secret
+from settings.runtimes import RUNTIMES, DockerRuntime, EcsRuntime, KubernetesRuntime, Service
+from settings.secret import Secret
 
 __all__ = [
     "Build",
@@ -27,6 +27,7 @@ __all__ = [
     "Override",
     "Problem",
     "Secret",
+    "Service",
     "Settings",
     "SettingsError",
     "Verify",

@@ -62,5 +62,4 @@ def _check_file(path: Path) -> int:
 
 
 if __name__ == "__main__":
-    sys.stderr.reconfigure(errors="backslashreplace")
     sys.exit(main())

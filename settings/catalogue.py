@@ -27,6 +27,14 @@ def models_of(annotation: Any) -> Models:
     return ()
 
 
+def is_list(field: FieldInfo) -> bool:
+    """Whether a key holds a list."""
+    kinds = (field.annotation, *get_args(field.annotation))
+    return any(
+        get_origin(get_args(kind)[0] if get_origin(kind) is Annotated else kind) is tuple for kind in kinds
+    )
+
+
 @functools.cache
 def keys_of(models: Models) -> dict[str, FieldInfo]:
     """The keys that a section of these models may have, as written in YAML."""
@@ -99,8 +107,10 @@ def fits(path: Path, value: Any) -> bool:
 @functools.cache
 def _adapter(path: tuple[str, ...]) -> TypeAdapter[Any]:
     field = all_paths()[path]
-    kind = Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation
-    return TypeAdapter(kind, config=None if models_of(field.annotation) else ConfigDict(strict=True))
+    kind: Any = field.annotation
+    if field.metadata:
+        kind = Annotated[kind, *field.metadata]
+    return TypeAdapter(kind, config=None if models_of(kind) else ConfigDict(strict=True))
 
 
 def _walk(path: Path, models: Models) -> Iterator[tuple[Path, FieldInfo]]:

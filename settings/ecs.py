@@ -1,17 +1,26 @@
 """Options of the ECS runtime."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from settings.values import Arn, Cidr, DnsName, Section, Subnet, Vpc, Word, many, text
+from settings.values import Arn, Cidr, DnsName, Many, Section, Subnet, Text, Vpc, Word
 
-ZoneId = text(r"Z[A-Z0-9]{5,31}", "must be the id of a Route 53 zone", "Z0123456789ABCDEFGHIJ")
-HttpCodes = text(
-    r"[1-5][0-9]{2}(?:[-,][1-5][0-9]{2})*", "must be status codes, such as 200, 200,204 or 200-399", "200-399"
-)
-ClusterName = text(r"[A-Za-z0-9_-]{1,255}", "must be the name of an ECS cluster", "antgent")
-Bucket = text(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", "must be the name of an S3 bucket", "example-access-logs")
+ZoneId = Annotated[
+    str, Text(r"Z[A-Z0-9]{5,31}", "must be the id of a Route 53 zone", "Z0123456789ABCDEFGHIJ")
+]
+HttpCodes = Annotated[
+    str,
+    Text(
+        r"[1-5][0-9]{2}(?:[-,][1-5][0-9]{2})*",
+        "must be status codes, such as 200, 200,204 or 200-399",
+        "200-399",
+    ),
+]
+ClusterName = Annotated[str, Text(r"[A-Za-z0-9_-]{1,255}", "must be the name of an ECS cluster", "antgent")]
+Bucket = Annotated[
+    str, Text(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", "must be the name of an S3 bucket", "example-access-logs")
+]
 # The days CloudWatch Logs offers.
 Retention = Literal[1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 3653]
 
@@ -21,9 +30,9 @@ class Network(Section):
 
     vpc_id: Vpc | None = None
     """An existing VPC. Defaults to a new one."""
-    public_subnets: many(Subnet) = ()
+    public_subnets: Many[Subnet] = ()
     """Subnets of the load balancer, in two zones at least; only with `vpcId`. Defaults to none."""
-    private_subnets: many(Subnet) = ()
+    private_subnets: Many[Subnet] = ()
     """Subnets of the tasks; only with `vpcId`. Defaults to none."""
     cidr: Cidr = "10.20.0.0/16"
     """Addresses of a new VPC. Defaults to 10.20.0.0/16."""

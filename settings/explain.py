@@ -8,9 +8,9 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from settings.catalogue import Path, closest, fits, keys_of, meant, resolve
+from settings.catalogue import Path, closest, fits, is_list, keys_of, meant, resolve
 from settings.prepare import Findings
-from settings.report import LONGEST_VALUE, holds_credentials, is_hidden, looks_secret
+from settings.report import HIDDEN, LONGEST_VALUE, Commands, is_hidden
 
 _RULES = {
     "missing": "is required",
@@ -52,34 +52,42 @@ def explain(error: ValidationError, findings: Findings) -> None:
 
 def explain_unknown(path: Path, known: list[str], findings: Findings) -> None:
     """Report a key that no section has, with the key that was probably meant."""
-    right, commands, value = meant(path, known), findings.commands, findings.written(path)
+    right, commands, value = meant(path, known), findings.commands, findings.showable(path)
     if right is None or right == path:
-        findings.add(
-            path, f"is unknown here; known are {', '.join(known)}", commands.remove(path), value="(not shown)"
-        )
+        rule = f"is unknown here; known are {', '.join(known)}"
+        findings.add(path, rule, commands.remove(path), value="(not shown)")
         return
     rule = f"is unknown; did you mean '{'.'.join(map(str, right))}'?"
     shown = None
     fix = f"in {findings.file}, write {right[-1]} for {path[-1]}"
     if right[0] == "secrets" or is_hidden(right):
-        names = [*value] if isinstance(value, dict) else ["NAME"]
-        target = right if right[0] != "secrets" else ("secrets", *map(str, names[:1]))
-        shown, fix = "(hidden)", f"{commands.remove(path)} && {commands.set_secret(target)}"
+        shown, fix = (
+            HIDDEN,
+            " && ".join([commands.remove(path), *_asked_again(right, findings.written(path), commands)]),
+        )
     elif isinstance(value, dict | list):
         fix = f"in {findings.file}, move what is below it to {'.'.join(map(str, right))}"
     elif findings.written(right) is not None:
         fix = commands.remove(path)
-    elif isinstance(value, str | int | float) and len(str(value)) <= LONGEST_VALUE and not is_hidden(path):
+    elif isinstance(value, str | int | float) and len(str(value)) <= LONGEST_VALUE:
         fix = f"{commands.remove(path)} && {commands.set(right, value)}"
     findings.add(path, rule, fix, value=shown)
 
 
+def _asked_again(right: Path, written: Any, commands: Commands) -> list[str]:
+    """The commands that ask for the secrets of a misspelt key once more."""
+    if right != ("secrets",):
+        return [commands.set_secret(right)]
+    names = [*written] if isinstance(written, dict) and written else ["NAME"]
+    return [commands.set_secret((*right, str(name))) for name in names]
+
+
 def _explain_name(path: Path, details: ErrorDetails, findings: Findings) -> None:
     """Report a name in a map (a variable, a header) that breaks its rule."""
-    commands, value = findings.commands, findings.written(path)
+    commands, value = findings.commands, findings.showable(path)
     fix = commands.remove(path)
     upper = re.sub(r"[^A-Z0-9]", "_", str(path[-1]).upper()).lstrip("_0123456789")
-    if path[0] == "secrets" or looks_secret(upper) or holds_credentials(value):
+    if path[0] == "secrets" or (path[:2] == ("service", "environment") and value is None):
         fix += f" && {commands.set_secret(('secrets', upper or 'NAME'))}"
     elif path[:2] == ("service", "environment") and upper and isinstance(value, str | int):
         fix += f" && {commands.set((*path[:-1], upper), value)}"
@@ -89,14 +97,22 @@ def _explain_name(path: Path, details: ErrorDetails, findings: Findings) -> None
 
 def _explain_value(path: Path, details: ErrorDetails, field: FieldInfo | None, findings: Findings) -> None:
     rule = _RULES.get(details["type"], "is not valid").format(**details.get("ctx", {}))
-    written = None if is_hidden(path) else findings.written(path)
-    if details["type"] == "tuple_type" and isinstance(written, str | int):
-        fix = f"{findings.commands.remove(path)} && {findings.commands.set((*path, 0), written)}"
-        findings.add(path, rule, fix)
+    written = findings.showable(path)
+    if field is not None and is_list(field):
+        findings.add(path, rule, _list_fix(path, field, written, findings.commands))
         return
     better = next((value for value in _better(details, field, written) if fits(path, value)), None)
-    fix = findings.commands.remove(path) if better is None else findings.commands.set(path, better)
+    fix = (
+        findings.commands.remove(path) if better is None else findings.commands.replace(path, written, better)
+    )
     findings.add(path, rule, fix)
+
+
+def _list_fix(path: Path, field: FieldInfo, written: Any, commands: Commands) -> str:
+    """A list is set item by item; a single value in its place becomes the first."""
+    if isinstance(written, str | int):
+        return f"{commands.remove(path)} && {commands.set((*path, 0), written)}"
+    return commands.set((*path, 0), field.examples[0]) if field.examples else commands.remove(path)
 
 
 def _better(details: ErrorDetails, field: FieldInfo | None, written: Any) -> Iterator[Any]:

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from settings.values import DnsName, HttpPath, Namespace, ObjectName, Section, Word, many
+from settings.values import DnsName, HttpPath, Many, Namespace, ObjectName, Section, Word
 
 Labels = dict[Word, Annotated[str, Field(max_length=63)]]
 Annotations = dict[Word, str]
@@ -52,9 +52,9 @@ class NetworkPolicy(Section):
 
     enabled: bool = True
     """Create the policies. Defaults to true."""
-    ingress_namespaces: many(Namespace) = ()
+    ingress_namespaces: Many[Namespace] = ()
     """Namespaces whose pods may reach the server (the Ingress controller's). Defaults to all."""
-    monitoring_namespaces: many(Namespace) = ()
+    monitoring_namespaces: Many[Namespace] = ()
     """Namespaces whose pods may read /metrics. Defaults to none beside the above."""
 
 

@@ -5,28 +5,30 @@ from typing import Annotated, Literal
 from pydantic import Field, PrivateAttr
 
 from settings.runtimes import AnyService
+from settings.secret import AnySecret, EncryptedSecret
 from settings.values import (
     Account,
-    AnySecret,
     Arn,
-    EncryptedSecret,
     EnvName,
     HttpPath,
     ImageTag,
+    Many,
     Region,
     RegistryServer,
     Repository,
-    Secret,
     Section,
+    Some,
     StackName,
+    Text,
     Word,
-    many,
-    text,
 )
 
-Reason = text(
-    r"\s*\S(?:.|\n){8,}\S\s*", "must say why, in at least 10 characters", "why this release cannot wait"
-)
+Reason = Annotated[
+    str,
+    Text(
+        r"\s*\S(?:.|\n){8,}\S\s*", "must say why, in at least 10 characters", "why this release cannot wait"
+    ),
+]
 Command = Annotated[Word, Field(examples=["pytest tests/smoke"])]
 
 
@@ -60,9 +62,9 @@ class EcrRegistry(Section):
     """Days a development build is kept. Defaults to 14."""
     kms_key: Arn | None = Field(default=None, examples=["arn:aws:kms:eu-west-1:111122223333:key/example"])
     """KMS key that encrypts the images. Defaults to ECR's own AES-256."""
-    pull_accounts: many(Account) = ()
+    pull_accounts: Many[Account] = ()
     """AWS accounts that may pull. Defaults to this account only."""
-    replicate_to: many(Region) = ()
+    replicate_to: Many[Region] = ()
     """Further regions that get every image. Defaults to none."""
 
 
@@ -76,7 +78,7 @@ class Build(Section):
     """Folder to build from; `image` installs the published antgent of the tag. Defaults to `image`."""
     dockerfile: Word = "image/Dockerfile"
     """The Dockerfile. Defaults to `image/Dockerfile`."""
-    inputs: many(Word, min_length=1) = ("**",)
+    inputs: Some[Word] = ("**",)
     """Patterns of files in `context` that decide the image's content; `{version}` is the tag without its `v`.
     Defaults to all."""
     platform: Literal["linux/amd64", "linux/arm64"] = "linux/amd64"
@@ -107,7 +109,7 @@ class HttpCheck(Section):
 class WorkerCheck(Section):
     """What the worker must show on Temporal."""
 
-    task_queues: many(Word, min_length=1) = Field(examples=["antgent"])
+    task_queues: Some[Word] = Field(examples=["antgent-queue"])
     """Task queues that must have pollers. No default."""
     address: Word | None = None
     """Temporal's address. Defaults to ANTGENT_TEMPORALIO__HOST of `service.environment`."""
@@ -122,11 +124,11 @@ class Verify(Section):
 
     deadline: int = Field(default=120, ge=5, le=3600)
     """Seconds for all checks together. Defaults to 120."""
-    http: many(HttpCheck) = ()
+    http: Many[HttpCheck] = ()
     """Requests to the server. Defaults to none."""
     worker: WorkerCheck | None = None
     """Checks of the worker. Defaults to none."""
-    commands: many(Command) = ()
+    commands: Many[Command] = ()
     """Commands of your own, with the environment's URL in ANTGENT_URL. Defaults to none."""
     soak: int = Field(default=0, ge=0, le=10080)
     """Minutes a release must have run before it may be promoted. Defaults to 0."""
@@ -180,6 +182,3 @@ class Settings(Section):
     def version(self) -> str | None:
         """The tag without its leading `v`: what antgent's /version answers."""
         return self.image_tag.removeprefix("v") if self.image_tag else None
-
-
-__all__ = ["Secret", "Settings"]

@@ -8,7 +8,16 @@ from typing import Any
 from pydantic import SecretStr
 
 from settings.catalogue import Path, closest, in_unknown
-from settings.report import PROJECT, Commands, Problem, is_encrypted, is_hidden, key_text, show
+from settings.report import (
+    PROJECT,
+    Commands,
+    Problem,
+    holds_credentials,
+    is_encrypted,
+    is_hidden,
+    key_text,
+    show,
+)
 
 DEEPEST = 12
 LARGEST_BITS = 64
@@ -60,6 +69,11 @@ class Findings:
             except (KeyError, IndexError, TypeError):
                 return None
         return value
+
+    def showable(self, path: Path) -> Any:
+        """The value as the file has it; None where it is, or may be, secret."""
+        value = self.written(path)
+        return None if is_hidden(path) or is_encrypted(value) or holds_credentials(value) else value
 
 
 def sections(config: Mapping[Any, Any], findings: Findings) -> dict[str, Any]:
@@ -124,7 +138,7 @@ class Expander:
             fix = f"{commands.remove(path)} && {commands.set_secret(('secrets', *path[2:]))}"
         else:
             rule = "must not be encrypted: only antgent:secrets and registry.password are"
-            fix = f"{commands.remove(path)}, then set it without --secret"
+            fix = f"{commands.remove(path)} && {commands.ask(path)}"
         self.findings.add(path, rule, fix, value="(encrypted)")
         return None
 
@@ -140,13 +154,14 @@ class Expander:
             self._report_unset(unset, path)
             return value
         filled = _VARIABLE.sub(lambda match: self.env[match[1]] if match[1] else "${", value)
-        return SecretStr(filled) if _VARIABLE.fullmatch(value) and is_secret_path(path) else filled
+        return SecretStr(filled) if names and _VARIABLE.fullmatch(value) and is_secret_path(path) else filled
 
     def _report_malformed(self, value: str, path: Path) -> None:
         commands = self.findings.commands
         rule = "holds a '${' that names no variable: '${NAME}' takes one, '$${' is a plain '${'"
-        plain = _MALFORMED.sub("$${", value)
-        self.findings.add(path, rule, commands.remove(path) if is_hidden(path) else commands.set(path, plain))
+        known = self.findings.showable(path) is not None
+        fix = commands.set(path, _MALFORMED.sub("$${", value)) if known else commands.remove(path)
+        self.findings.add(path, rule, fix)
 
     def _report_unset(self, names: list[str], path: Path) -> None:
         if self.require_env:

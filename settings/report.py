@@ -138,9 +138,19 @@ class Commands:
         separator = " --" if text.startswith("-") else ""
         return f"{self._config('set', path)}{flags}{separator} {shlex.quote(text)}"
 
+    def replace(self, path: Path, old: Any, new: Any) -> str:
+        """Store a value where one is. Pulumi keeps the quotes of the old one, so another type is set anew."""
+        if old is None or isinstance(old, str) == isinstance(new, str):
+            return self.set(path, new)
+        return f"{self.remove(path)} && {self.set(path, new)}"
+
     def set_secret(self, path: Path) -> str:
         """Store an encrypted value; Pulumi asks for it, so that it is in no shell history."""
-        return f"{self._config('set --secret', path)}"
+        return self._config("set --secret", path)
+
+    def ask(self, path: Path) -> str:
+        """Store a plain value that Pulumi asks for."""
+        return self._config("set --plaintext", path)
 
     def remove(self, path: Path) -> str:
         """Take a key out."""

@@ -9,8 +9,8 @@ from typing import Any
 from settings.prepare import Findings
 from settings.report import HIDDEN, holds_credentials, looks_secret
 from settings.runtimes import RUNTIMES
+from settings.secret import as_secret
 from settings.service_rules import SERVICE_RULES
-from settings.values import as_secret
 from settings.view import Breach, View
 
 Rule = Callable[[View], Iterator[Breach]]

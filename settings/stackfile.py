@@ -12,7 +12,7 @@ from ruamel.yaml.error import YAMLError
 from settings.catalogue import keys_of, models_of
 from settings.models import Settings
 from settings.report import PROJECT, is_encrypted
-from settings.values import as_secret
+from settings.secret import as_secret
 
 
 class StackFileError(Exception):

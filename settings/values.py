@@ -1,26 +1,23 @@
-"""The vocabulary of the stack files: texts with a rule a person can read, and secrets."""
+"""The vocabulary of the stack files: texts with a rule a person can read."""
 
 import ipaddress
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
-    SecretStr,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
     WithJsonSchema,
     model_validator,
 )
 from pydantic.alias_generators import to_camel
-from pydantic_core import PydanticCustomError
-
-if TYPE_CHECKING:
-    import pulumi
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 
 class Section(BaseModel):
@@ -56,79 +53,131 @@ def broken(rule: str, example: Any = None) -> PydanticCustomError:
     return PydanticCustomError("rule", "{rule}", {"rule": rule, "example": example})
 
 
-def text(pattern: str, rule: str, example: str) -> Any:
-    """A string type whose whole value matches `pattern`; `rule` says in words what that means."""
-    compiled = re.compile(pattern)
+@dataclass(frozen=True)
+class Text:
+    """Annotates a text whose whole value matches `pattern`; `rule` says in words what that means."""
 
-    def check(value: str) -> str:
-        if not compiled.fullmatch(value):
-            raise broken(rule, example)
+    pattern: str
+    rule: str
+    example: str
+
+    def check(self, value: str) -> str:
+        """The value itself; an error where it breaks the rule."""
+        if not re.fullmatch(self.pattern, value):
+            raise broken(self.rule, self.example)
         return value
 
-    schema = {"type": "string", "pattern": f"^(?:{pattern})$", "examples": [example]}
-    return Annotated[str, AfterValidator(check), WithJsonSchema(schema)]
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self.check, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, _schema: CoreSchema, _handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        return {"type": "string", "pattern": f"^(?:{self.pattern})$", "examples": [self.example]}
 
 
-def checked(check: Callable[[str], object], rule: str, example: str) -> Any:
-    """A string type that `check` accepts without a ValueError."""
+@dataclass(frozen=True)
+class Checked:
+    """Annotates a text that `accept` takes without a ValueError."""
 
-    def validate(value: str) -> str:
+    accept: Callable[[str], object]
+    rule: str
+    example: str
+
+    def check(self, value: str) -> str:
+        """The value itself; an error where it breaks the rule."""
         try:
-            check(value)
+            self.accept(value)
         except ValueError:
-            raise broken(rule, example) from None
+            raise broken(self.rule, self.example) from None
         return value
 
-    return Annotated[str, AfterValidator(validate), WithJsonSchema({"type": "string", "examples": [example]})]
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self.check, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, _schema: CoreSchema, _handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        return {"type": "string", "examples": [self.example]}
 
 
-def many(item: Any, **rules: Any) -> Any:
-    """A list in YAML, a tuple in Python. `rules` are pydantic's (`min_length`, `max_length`)."""
-    return Annotated[tuple[item, ...], Field(strict=False, **rules)]
-
+T = TypeVar("T")
+# A list in YAML is a tuple in Python, which nobody can change.
+Many = Annotated[tuple[T, ...], Field(strict=False)]
+Some = Annotated[tuple[T, ...], Field(strict=False, min_length=1)]
 
 DNS_LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 DNS_NAME = rf"(?=.{{1,253}}$){DNS_LABEL}(?:\.{DNS_LABEL})*"
 ENV_NAME = r"[A-Z][A-Z0-9_]*"
 
-Word = text(r"\S(?:.*\S)?", "must be a text of one line without blanks around it", "text")
-EnvName = text(ENV_NAME, "must be upper case letters, digits and '_', a letter first", "ANTGENT_APP__ENV")
-ImageTag = text(
-    r"(?!latest$)[A-Za-z0-9_][A-Za-z0-9._-]{0,127}",
-    "must be a tag of letters, digits, '.', '_', '-' (at most 128) that names one release, so not 'latest'",
-    "v0.3.2",
-)
-Repository = text(
-    r"(?=.{1,255}$)[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*",
-    "must be a repository name: lower case letters and digits, with single '.', '_', '-' or '/' between them",
-    "antgent",
-)
-RegistryServer = text(
-    r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?(?::[0-9]{1,5})?",
-    "must be a host with an optional port, without scheme and path",
-    "registry.example.com",
-)
-StackName = text(
-    r"(?:[A-Za-z0-9_.-]+/){0,2}[A-Za-z0-9_.-]{1,100}",
-    "must be the name of a stack (or organization/project/stack)",
-    "staging",
-)
-DnsName = text(DNS_NAME, "must be a DNS name in lower case", "antgent.example.com")
-ObjectName = text(DNS_NAME, "must be a Kubernetes object name: a DNS name in lower case", "antgent")
-Namespace = text(DNS_LABEL, "must be a DNS label: at most 63 lower case letters, digits and '-'", "antgent")
-HttpPath = text(r"/[^\s#]*", "must start with '/' and hold no blanks", "/version")
-HeaderName = text(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", "must be the name of an HTTP header", "X-Probe")
-DockerHost = text(
-    r"(?:unix:///|tcp://|ssh://|npipe://)\S+",
-    "must be the address of a Docker engine (unix:///…, tcp://… or ssh://…)",
-    "unix:///var/run/docker.sock",
-)
-Account = text(r"[0-9]{12}", "must be an AWS account id: 12 digits, in quotes", "111122223333")
-Region = text(r"[a-z]{2}(?:-[a-z]+)+-[0-9]", "must be an AWS region", "eu-west-1")
-Arn = text(r"arn:aws[a-z-]*:[a-z0-9-]+:\S+", "must be an ARN", "arn:aws:sns:eu-west-1:111122223333:antgent")
-Vpc = text(r"vpc-[0-9a-f]{8,17}", "must be the id of a VPC", "vpc-0a1b2c3d4e5f67890")
-Subnet = text(r"subnet-[0-9a-f]{8,17}", "must be the id of a subnet", "subnet-0a1b2c3d4e5f67890")
-IpAddress = checked(ipaddress.ip_address, "must be an IP address", "127.0.0.1")
+Word = Annotated[str, Text(r"\S(?:.*\S)?", "must be a text of one line without blanks around it", "text")]
+EnvName = Annotated[
+    str, Text(ENV_NAME, "must be upper case letters, digits and '_', a letter first", "ANTGENT_APP__ENV")
+]
+ImageTag = Annotated[
+    str,
+    Text(
+        r"(?!latest$)[A-Za-z0-9_][A-Za-z0-9._-]{0,127}",
+        "must be a tag of letters, digits, '.', '_', '-' (at most 128) that names one release, so not 'latest'",
+        "v0.3.2",
+    ),
+]
+Repository = Annotated[
+    str,
+    Text(
+        r"(?=.{1,255}$)[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*",
+        "must be a repository name: lower case letters and digits, with single '.', '_', '-' or '/' between them",
+        "antgent",
+    ),
+]
+RegistryServer = Annotated[
+    str,
+    Text(
+        r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?(?::[0-9]{1,5})?",
+        "must be a host with an optional port, without scheme and path",
+        "registry.example.com",
+    ),
+]
+StackName = Annotated[
+    str,
+    Text(
+        r"(?:[A-Za-z0-9_.-]+/){0,2}[A-Za-z0-9_.-]{1,100}",
+        "must be the name of a stack (or organization/project/stack)",
+        "staging",
+    ),
+]
+DnsName = Annotated[str, Text(DNS_NAME, "must be a DNS name in lower case", "antgent.example.com")]
+ObjectName = Annotated[
+    str, Text(DNS_NAME, "must be a Kubernetes object name: a DNS name in lower case", "antgent")
+]
+Namespace = Annotated[
+    str, Text(DNS_LABEL, "must be a DNS label: at most 63 lower case letters, digits and '-'", "antgent")
+]
+HttpPath = Annotated[str, Text(r"/[^\s#]*", "must start with '/' and hold no blanks", "/version")]
+HeaderName = Annotated[
+    str, Text(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", "must be the name of an HTTP header", "X-Probe")
+]
+DockerHost = Annotated[
+    str,
+    Text(
+        r"(?:unix:///|tcp://|ssh://|npipe://)\S+",
+        "must be the address of a Docker engine (unix:///…, tcp://… or ssh://…)",
+        "unix:///var/run/docker.sock",
+    ),
+]
+Account = Annotated[
+    str, Text(r"[0-9]{12}", "must be an AWS account id: 12 digits, in quotes", "111122223333")
+]
+Region = Annotated[str, Text(r"[a-z]{2}(?:-[a-z]+)+-[0-9]", "must be an AWS region", "eu-west-1")]
+Arn = Annotated[
+    str,
+    Text(r"arn:aws[a-z-]*:[a-z0-9-]+:\S+", "must be an ARN", "arn:aws:sns:eu-west-1:111122223333:antgent"),
+]
+Vpc = Annotated[str, Text(r"vpc-[0-9a-f]{8,17}", "must be the id of a VPC", "vpc-0a1b2c3d4e5f67890")]
+Subnet = Annotated[
+    str, Text(r"subnet-[0-9a-f]{8,17}", "must be the id of a subnet", "subnet-0a1b2c3d4e5f67890")
+]
+IpAddress = Annotated[str, Checked(ipaddress.ip_address, "must be an IP address", "127.0.0.1")]
 
 
 def _private_block(value: str) -> None:
@@ -137,7 +186,10 @@ def _private_block(value: str) -> None:
         raise ValueError
 
 
-Cidr = checked(_private_block, "must be an IPv4 block of a /16 to a /24, its host bits zero", "10.20.0.0/16")
+Cidr = Annotated[
+    str,
+    Checked(_private_block, "must be an IPv4 block of a /16 to a /24, its host bits zero", "10.20.0.0/16"),
+]
 
 
 def _plain(value: Any) -> Any:
@@ -156,72 +208,3 @@ Setting = Annotated[
     BeforeValidator(_plain),
     WithJsonSchema({"type": ["string", "boolean", "integer"]}),
 ]
-
-AWS_REFERENCE = (
-    r"arn:aws[a-z-]*:(?:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:|ssm:[a-z0-9-]+:[0-9]{12}:parameter/)\S+"
-)
-KUBERNETES_REFERENCE = rf"(?=[^/]{{1,253}}/){DNS_LABEL}(?:\.{DNS_LABEL})*/[-._a-zA-Z0-9]{{1,253}}"
-
-
-@dataclass(frozen=True)
-class Secret:
-    """One secret: a reference to where it is kept, or a value that Pulumi keeps encrypted."""
-
-    reference: str | None = None
-    """An ARN of Secrets Manager or SSM, or `secret-name/key` of a Kubernetes Secret. Not secret itself."""
-    value: SecretStr | None = None
-    """The plain value, masked when printed; use `output()` to hand it on."""
-
-    @property
-    def kind(self) -> str:
-        """`value`, `aws` or `kubernetes`: where the secret is kept."""
-        if self.reference is None:
-            return "value"
-        return "aws" if self.reference.startswith("arn:") else "kubernetes"
-
-    def output(self) -> "pulumi.Output[str]":
-        """The value as a Pulumi secret. For a reference: the reference itself, as a plain output."""
-        import pulumi
-
-        if self.value is None:
-            return pulumi.Output.from_input(self.reference or "")
-        return pulumi.Output.secret(self.value.get_secret_value())
-
-
-REFERENCE_RULE = (
-    "must be encrypted, a reference (arn:aws:secretsmanager:…, arn:aws:ssm:…, "
-    "secret-name/key of Kubernetes) or '${NAME}' of the environment; never plain text"
-)
-
-
-def as_secret(value: Any) -> Secret | None:
-    """The secret that a value stands for; None for plain text, which never is one."""
-    if isinstance(value, SecretStr):
-        return Secret(value=value)
-    if isinstance(value, str) and re.fullmatch(f"{AWS_REFERENCE}|{KUBERNETES_REFERENCE}", value):
-        return Secret(reference=value)
-    return None
-
-
-def _secret(value: Any) -> Secret:
-    secret = as_secret(value)
-    if secret is None:
-        raise PydanticCustomError("secret", REFERENCE_RULE)
-    return secret
-
-
-def _encrypted(value: Any) -> Secret:
-    if isinstance(value, SecretStr):
-        return Secret(value=value)
-    raise PydanticCustomError("secret", "must be encrypted or '${NAME}' of the environment; never plain text")
-
-
-_ENCRYPTED_SCHEMA = {
-    "type": "object",
-    "properties": {"secure": {"type": "string"}},
-    "required": ["secure"],
-    "additionalProperties": False,
-}
-SecretSchema = WithJsonSchema({"anyOf": [_ENCRYPTED_SCHEMA, {"type": "string"}]})
-AnySecret = Annotated[Secret, BeforeValidator(_secret), SecretSchema]
-EncryptedSecret = Annotated[Secret, BeforeValidator(_encrypted), SecretSchema]

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from settings.values import HeaderName, HttpPath, Section, Word, many
+from settings.values import HeaderName, HttpPath, Section, Some, Word
 
 Replicas = Annotated[int, Field(ge=1, le=100)]
 
@@ -25,7 +25,7 @@ class Health(Section):
 
     path: HttpPath = "/metrics"
     """Path of the probe; `/metrics` answers without the server's token. Defaults to `/metrics`."""
-    command: many(Word, min_length=1) | None = None
+    command: Some[Word] | None = None
     """The probe as a command in the container, for Docker. Defaults to antgent's own on `path`."""
     headers: dict[HeaderName, Word] = {}
     """Headers of the probe, in plain text, so never a token; load balancers send none. Defaults to none."""
@@ -51,7 +51,7 @@ class Workload(Section):
     leaves room for small test programs, Kubernetes needs 64. Defaults to 1024, Fargate's least for 0.5 vCPU."""
     stop_grace: int = Field(default=30, ge=2, le=120)
     """Seconds between SIGTERM and SIGKILL, 120 at most (Fargate's limit). Defaults to 30."""
-    command: many(Word, min_length=1) | None = None
+    command: Some[Word] | None = None
     """Arguments to the image's entry point. Defaults to the workload's own name."""
 
 
@@ -71,7 +71,7 @@ class Worker(Workload):
 
     replicas: int = Field(default=1, ge=0, le=100)
     """Copies that run, 0 for none; excludes `autoscaling`. Defaults to 1."""
-    health_command: many(Word, min_length=1) | None = None
+    health_command: Some[Word] | None = None
     """The probe as a command in the container. Defaults to antgent's own: is Temporal connected?"""
 
 
