@@ -12,7 +12,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from sandbox.console import say, step
-from sandbox.docker_leftovers import unmount_below
+from sandbox.docker_leftovers import remove_folder
 from sandbox.errors import SandboxError
 from sandbox.packages import SYSTEM_PATH, Package, command, ensure_packages
 from sandbox.paths import cache_dir
@@ -92,7 +92,7 @@ def ensure_trees() -> Trees:
     folder = cache_dir() / "base" / key
     trees = Trees(folder / "runtime.tar", folder / "builder.tar", key)
     folder.parent.mkdir(exist_ok=True)
-    with FileLock(f"{folder}.lock"):
+    with FileLock(folder.parent / "lock"):
         if not folder.is_dir():
             _check_root()
             ensure_packages(PACKAGES)
@@ -122,7 +122,7 @@ def debian_mirror() -> str:
                 return uri.rstrip("/")
     raise SandboxError(
         "apt's sources here name no Debian mirror to make the base image from",
-        fix="let Docker pull images, or name one: export SANDBOX_BASE_IMAGE=… SANDBOX_BUILDER_IMAGE=…",
+        fix="let Docker pull images, or add a Debian mirror to /etc/apt/sources.list.d",
     )
 
 
@@ -135,20 +135,22 @@ def _check_root() -> None:
 
 
 def _make(folder: Path, mirror: str) -> None:
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix="tmp-") as temporary:
-        tree, out = Path(temporary) / "tree", Path(temporary) / "out"
-        out.mkdir()
-        try:
-            with step(f"making a base image: Debian {SUITE} with Python (about 2 minutes)"):
-                _debootstrap(tree, mirror)
-            with step("stripping and packing it"):
-                removed = _strip(tree)
-                _pack(tree, out / "builder.tar")
-                _purge(tree)
-                _pack(tree, out / "runtime.tar")
-        finally:
-            unmount_below(tree)
+    for killed in folder.parent.glob("tmp-*"):
+        remove_folder(killed)
+    temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix="tmp-"))
+    tree, out = temporary / "tree", temporary / "out"
+    out.mkdir()
+    try:
+        with step(f"making a base image: Debian {SUITE} with Python (about 2 minutes)"):
+            _debootstrap(tree, mirror)
+        with step("stripping and packing it"):
+            removed = _strip(tree)
+            _pack(tree, out / "builder.tar")
+            _purge(tree)
+            _pack(tree, out / "runtime.tar")
         out.rename(folder)
+    finally:
+        remove_folder(temporary)
     say(f"  removed {removed / 1e6:.0f} MB of documentation, translations, package lists, caches and logs")
 
 
@@ -175,11 +177,10 @@ def _debootstrap(tree: Path, mirror: str) -> None:
     if done.returncode:
         log = tree / "debootstrap" / "debootstrap.log"
         detail = log.read_text(errors="replace") if log.exists() else ""
-        last = "\n".join((done.stdout + detail).splitlines()[-12:])
-        raise SandboxError(
-            f"debootstrap failed:\n{last}",
-            fix="check the disk (df -h) and Debian's mirror (apt-get update), then run again",
-        )
+        said = (done.stdout + detail).strip()
+        last = "\n".join(said.splitlines()[-4:])
+        fix = "free some space: df -h" if "No space left" in said else "check Debian's mirror: apt-get update"
+        raise SandboxError(f"debootstrap failed:\n{last}", fix=fix)
 
 
 def _strip(tree: Path) -> int:

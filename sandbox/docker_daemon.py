@@ -8,7 +8,6 @@ import contextlib
 import json
 import os
 import re
-import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +16,13 @@ import docker
 from docker.errors import DockerException
 from requests.exceptions import RequestException
 
-from sandbox.docker_leftovers import end_shims, remove_cgroups, remove_run_files, unmount_below
+from sandbox.docker_leftovers import (
+    end_shims,
+    remove_cgroups,
+    remove_folder,
+    remove_run_files,
+    unmount_below,
+)
 from sandbox.docker_network import Network
 from sandbox.errors import SandboxError
 from sandbox.packages import SYSTEM_PATH, Package, command, ensure_packages
@@ -97,10 +102,16 @@ class OwnDocker:
         ensure_packages([CLIENT])
         self.stop()
         _make_folders(self.state, self.data, self.run)
-        gateway = self.network.make()
         try:
+            gateway = self.network.make()
             self._start_containerd()
             self._start_dockerd(gateway)
+        except OSError as error:
+            self.stop()
+            raise SandboxError(
+                f"our Docker engine could not start: {error}",
+                fix="free some space (df -h), or point ANTGENT_CACHE elsewhere",
+            ) from error
         except BaseException:
             self.stop()
             raise
@@ -117,7 +128,7 @@ class OwnDocker:
         if os.geteuid() != 0:
             return any(ended)
         end_shims(self.run / "containerd.sock")
-        unmount_below(self.run, self.data)
+        unmount_below(self.data)
         self.network.remove()
         remove_cgroups(self.cgroup)
         remove_run_files(self.run)
@@ -125,9 +136,8 @@ class OwnDocker:
 
     def purge(self) -> None:
         """Remove images, containers and volumes as well; the engine must be stopped."""
-        unmount_below(self.data)
-        shutil.rmtree(self.data, ignore_errors=True)
-        shutil.rmtree(self.state, ignore_errors=True)
+        remove_folder(self.data)
+        remove_folder(self.state)
 
     @property
     def cgroup(self) -> str:

@@ -3,13 +3,14 @@
 import contextlib
 import ipaddress
 import os
+from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 
 import docker
 from docker.context import ContextAPI
 from docker.errors import DockerException
-from filelock import FileLock
+from filelock import FileLock, Timeout
 from requests.exceptions import RequestException
 
 from sandbox.console import step
@@ -21,6 +22,7 @@ from sandbox.paths import Home, cache_dir
 from sandbox.status import PartStatus
 
 OLDEST = (20, 10)
+LOCK_SECONDS = 600
 
 
 @dataclass(frozen=True)
@@ -196,5 +198,18 @@ def _check_startable() -> None:
     )
 
 
-def _locked() -> FileLock:
-    return FileLock(cache_dir() / "docker-engine.lock", timeout=300)
+@contextlib.contextmanager
+def _locked() -> Generator[None]:
+    """One command at a time starts or stops our engine."""
+    lock = FileLock(cache_dir() / "docker-engine.lock")
+    try:
+        lock.acquire(timeout=LOCK_SECONDS)
+    except Timeout as error:
+        raise SandboxError(
+            f"another command has been busy with our Docker engine for {LOCK_SECONDS // 60} minutes",
+            fix="let it end (it may be installing packages), then run again",
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()

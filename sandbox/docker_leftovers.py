@@ -7,6 +7,7 @@ from pathlib import Path
 
 import psutil
 
+from sandbox.errors import SandboxError
 from sandbox.packages import command
 
 
@@ -24,16 +25,24 @@ def end_shims(containerd_socket: Path) -> None:
             psutil.wait_procs(family, timeout=5)
 
 
-def unmount_below(*folders: Path) -> None:
-    """Unmount everything mounted at or under `folders`, the innermost first."""
-    points = [line.split()[4].encode().decode("unicode_escape") for line in _mounts()]
-    ours = [point for point in points if any(Path(point).is_relative_to(folder) for folder in folders)]
-    for point in reversed(ours):
+def remove_folder(folder: Path) -> None:
+    """Remove a folder, but never what is mounted in it: that could be the machine's own /dev."""
+    unmount_below(folder)
+    if points := _mounted_below(folder):
+        raise SandboxError(f"{points[-1]} is still mounted", fix=f"umount {points[-1]}, then run again")
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def unmount_below(folder: Path) -> None:
+    """Unmount everything mounted at or under `folder`, the innermost first."""
+    for point in reversed(_mounted_below(folder)):
         subprocess.run([command("umount"), "--lazy", point], capture_output=True)
 
 
-def _mounts() -> list[str]:
-    return Path("/proc/self/mountinfo").read_text().splitlines()
+def _mounted_below(folder: Path) -> list[str]:
+    lines = Path("/proc/self/mountinfo").read_text().splitlines()
+    points = [line.split()[4].encode().decode("unicode_escape") for line in lines]
+    return [point for point in points if Path(point).is_relative_to(folder)]
 
 
 def remove_cgroups(name: str) -> None:
@@ -51,7 +60,7 @@ def remove_run_files(run: Path) -> None:
     for address in run.glob("containerd/io.containerd.runtime.v2.task/*/*/address"):
         with contextlib.suppress(OSError):
             Path(address.read_text().removeprefix("unix://")).unlink(missing_ok=True)
-    shutil.rmtree(run, ignore_errors=True)
+    remove_folder(run)
     for folder in map(Path, ("/run/containerd/s", "/run/containerd", "/run/docker/plugins", "/run/docker")):
         with contextlib.suppress(OSError):
             folder.rmdir()

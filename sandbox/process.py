@@ -1,6 +1,7 @@
 """Daemons that outlive the command that started them, and are ended by id, never by name."""
 
 import contextlib
+import hashlib
 import json
 import os
 import socket
@@ -33,6 +34,23 @@ def free_port(preferred: int = 0, host: str = "127.0.0.1") -> int:
             probe.bind((host, candidate))
             return probe.getsockname()[1]
     raise SandboxError(f"no free port on {host}")
+
+
+def steady_port(remembered: int | None, key: str, host: str = "127.0.0.1") -> int:
+    """`remembered` when nothing listens there, else a free port that is worth remembering.
+
+    A server that has just been killed may hold its port a moment longer: that is waited for, 2 s.
+
+    It lies below the range from which the kernel gives ports to outgoing connections, so that none
+    of those takes it while its server is down; where the search starts depends on `key`.
+    """
+    start = int.from_bytes(hashlib.sha256(key.encode()).digest()[:2]) % 10_000
+    if remembered and wait_until(lambda: free_port(remembered, host) == remembered, seconds=2):
+        return remembered
+    for candidate in (20_000 + (start + step) % 10_000 for step in range(100)):
+        if free_port(candidate, host) == candidate:
+            return candidate
+    return free_port(0, host)
 
 
 def listening(port: int, host: str = "127.0.0.1") -> bool:
@@ -98,7 +116,12 @@ class Daemon:
             )  # fmt: skip
         created = psutil.Process(child.pid).create_time()
         record = {"pid": child.pid, "created": created, "facts": dict(facts)}
-        self.pid_file.write_text(json.dumps(record))
+        try:
+            self.pid_file.write_text(json.dumps(record))
+        except OSError:  # a process that nobody could end later must not stay
+            child.kill()
+            child.wait()
+            raise
         with self._gone_on_failure():
             came_up = wait_until(lambda: child.poll() is not None or ready(), seconds=seconds)
             if child.poll() is not None or not came_up:

@@ -15,7 +15,7 @@ from sandbox.docker_engine import DockerEngine, find_docker
 from sandbox.errors import SandboxError
 from sandbox.packages import Package, can_install, command, ensure_packages
 from sandbox.paths import Home
-from sandbox.process import Daemon, free_port
+from sandbox.process import Daemon, steady_port
 from sandbox.status import PartStatus
 
 PACKAGE = Package("docker-registry", "docker-registry", "the registry that antgent's image is pushed to")
@@ -108,7 +108,7 @@ def _remembered(home: Home) -> int | None:
 def _port(home: Home) -> int:
     """The remembered port when it is free, else a new one."""
     before = _remembered(home)
-    port = free_port(before or 0, LOOPBACK)
+    port = steady_port(before, f"registry {home.id}", LOOPBACK)
     if before and port != before:
         say(f"  another program listens on {LOOPBACK}:{before}: the registry moves to port {port}")
         say("  references contain the port, so the next deployment replaces the containers")

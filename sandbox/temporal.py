@@ -16,7 +16,7 @@ from sandbox.docker_engine import DockerEngine
 from sandbox.errors import SandboxError
 from sandbox.packages import find_command
 from sandbox.paths import Home
-from sandbox.process import Daemon, free_port, listening
+from sandbox.process import Daemon, free_port, listening, steady_port
 from sandbox.status import PartStatus
 
 LOOPBACK = "127.0.0.1"
@@ -154,7 +154,7 @@ def _ensure_bridge(home: Home, gateway: str, port: int) -> str:
     if bridge.process() is not None and facts.get("to") == port and before.startswith(f"{gateway}:"):
         return before
     bridge.stop()
-    outside = free_port(port, gateway)
+    outside = steady_port(port, f"temporal {home.id}", gateway)
     address = f"{gateway}:{outside}"
     bridge.start(
         [sys.executable, str(forward.__file__), address, f"{LOOPBACK}:{port}"],
@@ -167,10 +167,12 @@ def _ensure_bridge(home: Home, gateway: str, port: int) -> str:
 def _remembered_port(home: Home) -> int:
     """The port of the last run when it is free, else 7233 when free, else another; remembered."""
     file = home.folder("temporal") / "port"
-    before = PORT
+    before = None
     with contextlib.suppress(OSError, ValueError):
         before = int(file.read_text())
-    port = free_port(before)
+    if before is None and free_port(PORT) == PORT:
+        before = PORT
+    port = steady_port(before, f"temporal {home.id}")
     file.write_text(str(port))
     return port
 

@@ -210,12 +210,10 @@ class TestContainers:
             server = machine.run(
                 "python3", "-m", "http.server", "80", name="the-server", network=network.name
             )
-            script = f"import urllib.request as u; print(u.urlopen('http://the-server/', timeout=5).status)\n{HOSTS}"
-            assert wait_until(lambda: b"Serving" in server.logs() or running(server), seconds=10)
             with socket.create_server((machine.engine.gateway, 0)) as host:
                 port = host.getsockname()[1]
                 said = machine.output(
-                    "python3", "-c", script, machine.engine.gateway, str(port), network=network.name,
+                    "python3", "-c", CLIENT, machine.engine.gateway, str(port), network=network.name,
                     extra_hosts={"host.docker.internal": "host-gateway"},
                 )  # fmt: skip
             assert said.split() == ["200", "host.docker.internal", machine.engine.gateway]
@@ -224,8 +222,17 @@ class TestContainers:
             network.remove()
 
 
-HOSTS = """
-import socket, sys
+CLIENT = """
+import socket, sys, time, urllib.error, urllib.request
+deadline = time.monotonic() + 20
+while True:
+    try:
+        print(urllib.request.urlopen("http://the-server/", timeout=5).status)
+        break
+    except urllib.error.URLError:
+        if time.monotonic() > deadline:
+            raise
+        time.sleep(0.2)
 for host in ("host.docker.internal", sys.argv[1]):
     socket.create_connection((host, int(sys.argv[2])), timeout=5)
     print(host)

@@ -20,7 +20,7 @@ from sandbox.errors import SandboxError
 from sandbox.packages import Package
 from sandbox.paths import Home
 from sandbox.pip_settings import BUNDLE, PipSettings, read_options
-from sandbox.process import free_port, listening, wait_until
+from sandbox.process import free_port, listening, steady_port, wait_until
 
 
 @pytest.fixture(autouse=True)
@@ -251,6 +251,15 @@ class TestRegistryPort:
         said = capsys.readouterr().err
         assert str(before) in said
         assert "replaces the containers" in said
+
+
+def test_a_remembered_port_is_none_that_outgoing_connections_take() -> None:
+    """Else any program's connection may hold it when the registry or Temporal starts again."""
+    port = steady_port(None, "a home")
+    assert 20_000 <= port < 30_000
+    assert steady_port(port, "another home") == port
+    with socket.create_server(("127.0.0.1", port)):
+        assert steady_port(port, "a home") != port
 
 
 class TestDockerHost:
