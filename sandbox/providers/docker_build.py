@@ -166,8 +166,8 @@ def _status_type() -> Any:
             declared.field.add(
                 name=field,
                 number=number,
-                type=message if nested else kind,  # type: ignore[arg-type]
-                label=3 if nested else 1,  # type: ignore[arg-type]
+                type=message if nested else kind,
+                label=3 if nested else 1,
                 type_name=f".progress.{kind}" if nested else None,
             )
     pool = descriptor_pool.DescriptorPool()

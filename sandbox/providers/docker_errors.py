@@ -1,7 +1,7 @@
 """The Docker client's failures in the words of the official plugin."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Generator
 
 from sandbox.providers.session import Call, ProviderError
 
@@ -20,7 +20,7 @@ def listed(doing: str, problem: str) -> str:
 
 
 @contextlib.contextmanager
-def failing(what: str) -> Iterator[None]:
+def failing(what: str) -> Generator[None]:
     """Turn a failure of the Docker client into `what: <the daemon's words>`."""
     import docker.errors
     import requests
@@ -32,7 +32,7 @@ def failing(what: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def bridged(doing: str, call: Call) -> Iterator[None]:
+def bridged(doing: str, call: Call) -> Generator[None]:
     """Word every failure inside as the bridge does."""
     try:
         yield

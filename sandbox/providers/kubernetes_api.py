@@ -17,6 +17,8 @@ TIMEOUT = httpx.Timeout(35, connect=5)
 # After a failed connection, previews do not try again at once for each of their resources.
 RETRY_AFTER_SECONDS = 10
 
+# A field that the server does not know is an error; its default is to drop it and go on.
+_STRICT = {"fieldValidation": "Strict"}
 APPLY = "application/apply-patch+yaml"
 JSON_PATCH = "application/json-patch+json"
 
@@ -83,7 +85,7 @@ class Client:
             timeout=TIMEOUT,
             # The server calls whoever created an object by the first word of this.
             headers={"User-Agent": "pulumi-kubernetes/stand-in", "Accept": "application/json"},
-            limits=httpx.Limits(max_connections=64, max_keepalive_connections=16),
+            limits=httpx.Limits(max_connections=64, max_keepalive_connections=12),
             # A proxy for the outside world must not be asked for a server on this machine.
             trust_env=False,
         )
@@ -140,6 +142,18 @@ class Client:
                 return None
             raise
 
+    def latest(self, obj: Object) -> Object:
+        """The live form of `obj`, or `obj` itself when nobody can say."""
+        try:
+            return self.get(obj)
+        except ProviderError:
+            return obj
+
+    def forget_kinds(self) -> None:
+        """Ask the server anew about every kind."""
+        with self._lock:
+            self._kinds.clear()
+
     def select(self, api_version: str, kind: str, namespace: str, **query: str) -> list[Object]:
         """The objects of a kind in a namespace. `query` is, say, `labelSelector="a=b"`."""
         found = self.request("GET", self.kind(api_version, kind).path(namespace), query)
@@ -147,8 +161,15 @@ class Client:
 
     def create(self, obj: Object, *, manager: str, preview: bool = False) -> Object:
         """Make `obj`; fails when it is there already."""
-        query = {"fieldManager": manager, **_dry(preview)}
-        return self.request("POST", self.path(obj, name=""), query, obj)
+        query = {"fieldManager": manager, **_STRICT, **_dry(preview)}
+        try:
+            return self.request("POST", self.path(obj, name=""), query, obj)
+        except ApiError as error:
+            if error.http == 404 and not error.reason:
+                # No `Status`: the path itself is gone, and what discovery said with it.
+                self.forget_kinds()
+                self.kind(obj["apiVersion"], obj["kind"])
+            raise
 
     def apply(self, obj: Object, *, manager: str, force: bool, preview: bool = False) -> Object:
         """Server-side apply: `manager` then owns the fields of `obj`, and no others.
@@ -156,7 +177,7 @@ class Client:
         Args:
             force: take fields that others own, instead of failing with a conflict.
         """
-        query = {"fieldManager": manager, "force": str(force).lower(), **_dry(preview)}
+        query = {"fieldManager": manager, "force": str(force).lower(), **_STRICT, **_dry(preview)}
         return self.request("PATCH", self.path(obj), query, obj, APPLY)
 
     def patch(self, obj: Object, operations: list[Object]) -> Object:

@@ -53,6 +53,7 @@ def create(call: Call, client: Client, inputs: Object, *, manager: str, upsert: 
             if call.preview or not on_its_way or attempt == RETRIES:
                 raise explained(error, manager) from None
             call.status(f"Retry #{attempt}; creation failed: {error}")
+            client.forget_kinds()
         call.sleep(0.5 * 2**attempt)
     raise AssertionError("unreachable")
 

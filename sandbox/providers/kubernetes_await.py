@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import grpc
 
-from sandbox.providers.kubernetes_api import ApiError, Client
+from sandbox.providers.kubernetes_api import ApiError, Client, UnreachableError
 from sandbox.providers.kubernetes_objects import (
     PROPAGATION,
     SKIP_AWAIT,
@@ -88,7 +88,7 @@ def _wait(call: Call, client: Client, obj: Object, inputs: Object, check: Check)
     deadline = time.monotonic() + timeout_of(call, inputs)
     pause, state = FIRST_POLL_SECONDS, State(ready=False)
     try:
-        while not (state := check(client, client.get(obj))).ready:
+        while not (state := _looked_at(client, obj, check)).ready:
             if state.failed:
                 raise NotReadyError(f"Resource '{name}' was created but failed to initialize", state.problems)
             if time.monotonic() >= deadline:
@@ -100,6 +100,14 @@ def _wait(call: Call, client: Client, obj: Object, inputs: Object, check: Check)
     except CancelledError:
         raise WaitCancelledError(f'Resource operation was cancelled for "{name}"', state.problems) from None
     call.status(state.text)
+
+
+def _looked_at(client: Client, obj: Object, check: Check) -> State:
+    try:
+        return check(client, client.get(obj))
+    except UnreachableError as error:
+        # The object was made; a server that restarts must not make state forget it.
+        return State(ready=False, text=f"The API server does not answer: {error}", problems=[str(error)])
 
 
 def state_now(client: Client, obj: Object, inputs: Object) -> State:

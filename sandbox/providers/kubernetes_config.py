@@ -1,6 +1,7 @@
 """Where the API server is and how to prove who we are: kubeconfig files, as kubectl reads them."""
 
 import base64
+import hashlib
 import json
 import os
 import ssl
@@ -30,13 +31,15 @@ class Access:
         server: the API server's base URL.
         namespace: the context's own namespace; "default" when it names none.
         tls: trust and client certificate, ready for a connection.
+        fingerprint: the same for the same server and credentials.
         auth: adds the credentials that travel in headers; None when a certificate is all.
     """
 
     server: str
     namespace: str
-    tls: ssl.SSLContext | bool
-    auth: httpx.Auth | None = field(default=None, repr=False)
+    tls: ssl.SSLContext | bool = field(compare=False)
+    fingerprint: str
+    auth: httpx.Auth | None = field(default=None, repr=False, compare=False)
 
 
 def load(kubeconfig: str = "", context: str = "", cluster: str = "") -> Access:
@@ -62,10 +65,14 @@ def load(kubeconfig: str = "", context: str = "", cluster: str = "") -> Access:
         raise ProviderError(
             "kubeconfig auth-provider was removed from Kubernetes; use an exec plugin or a certificate"
         )
-    auth = _auth(user, folder)
-    return Access(
-        target["server"].rstrip("/"), found.get("namespace") or "default", _tls(target, user, folder), auth
-    )
+    try:
+        files = [_bytes(target, "certificate-authority", folder)]
+        files += [_bytes(user, key, folder) for key in ("client-certificate", "client-key")]
+        tls, auth = _tls(target, *files), _auth(user, folder)
+    except (OSError, ValueError) as error:
+        raise ProviderError(f"the kubeconfig's context {chosen!r} is not usable: {error}\n  {_FIX}") from None
+    known = hashlib.sha256(repr((target, found, user, files)).encode()).hexdigest()
+    return Access(target["server"].rstrip("/"), found.get("namespace") or "default", tls, known, auth)
 
 
 def _read(kubeconfig: str) -> tuple[dict[str, Any], Path]:
@@ -110,14 +117,14 @@ def _bytes(entry: dict[str, Any], key: str, folder: Path) -> bytes | None:
     return (folder / entry[key]).read_bytes() if entry.get(key) else None
 
 
-def _tls(cluster: dict[str, Any], user: dict[str, Any], folder: Path) -> ssl.SSLContext | bool:
+def _tls(
+    cluster: dict[str, Any], authority: bytes | None, certificate: bytes | None, key: bytes | None
+) -> ssl.SSLContext | bool:
     if not cluster["server"].startswith("https:"):
         return True
-    authority = _bytes(cluster, "certificate-authority", folder)
     tls = ssl.create_default_context(cadata=authority.decode() if authority else None)
     if cluster.get("insecure-skip-tls-verify"):
         tls.check_hostname, tls.verify_mode = False, ssl.CERT_NONE
-    certificate, key = _bytes(user, "client-certificate", folder), _bytes(user, "client-key", folder)
     if certificate and key:
         # Python's TLS takes a client certificate from a file only; this one is ours alone, and gone at once.
         with tempfile.NamedTemporaryFile() as file:

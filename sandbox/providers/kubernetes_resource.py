@@ -117,9 +117,9 @@ class AnyKind(Resource):
             until_ready(call, cluster.client, live, wanted)
         except NotReadyError as error:
             text = created_unready(call, error)
-            outputs = _state(call, wanted, cluster.client.find(live) or live, manager)
+            outputs = _state(call, wanted, cluster.client.latest(live), manager)
             raise PartlyCreatedError(id_of(live), outputs, [text, *error.problems], text) from None
-        return id_of(live), _state(call, wanted, cluster.client.find(live) or live, manager)
+        return id_of(live), _state(call, wanted, cluster.client.latest(live), manager)
 
     def read(self, call: Call, id: str, inputs: Props, outputs: Props) -> tuple[str, Props, Props] | None:
         cluster: Cluster = call.client
@@ -178,7 +178,7 @@ class AnyKind(Resource):
             raise self._not_updated(call, error, wanted, target, manager, version) from None
         if previous and previous != manager:
             relinquish(client, target, previous)
-        return _state(call, wanted, client.find(live) or live, manager, version)
+        return _state(call, wanted, client.latest(live), manager, version)
 
     def _not_updated(
         self,

@@ -2,12 +2,12 @@
 
 import os
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 from sandbox.providers.diffs import ADD, DELETE, UPDATE, Diff
 from sandbox.providers.kubernetes_api import Client, UnreachableError
-from sandbox.providers.kubernetes_config import load
+from sandbox.providers.kubernetes_config import Access, load
 from sandbox.providers.session import ProviderError
 from sandbox.providers.values import UNKNOWN
 
@@ -63,6 +63,12 @@ def _target(config: dict[str, Any]) -> str:
         return ""
 
 
+@lru_cache(maxsize=8)
+def _client(access: Access, namespace: str) -> Client:
+    """One client for all engines that go to the same server as the same user: its connections stay warm."""
+    return Client(access, namespace)
+
+
 @dataclass(frozen=True)
 class Cluster:
     """What handlers find as `call.client`.
@@ -85,7 +91,7 @@ class Cluster:
             access = load(*(config.get(key) or "" for key in ("kubeconfig", "context", "cluster")))
         except ProviderError as error:
             return cls(config, None, str(error))
-        return cls(config, Client(access, config.get("namespace") or ""))
+        return cls(config, _client(access, config.get("namespace") or ""))
 
     @property
     def client(self) -> Client:

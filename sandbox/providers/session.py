@@ -1,8 +1,9 @@
 """One engine talking to a stand-in: its configuration, its log, and the work it may cancel."""
 
 import contextlib
+import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,12 @@ import grpc
 import psutil
 from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc
 
-_SEVERITIES = {"debug": 0, "info": 1, "warning": 2, "error": 3}
+_SEVERITIES = {
+    "debug": engine_pb2.DEBUG,
+    "info": engine_pb2.INFO,
+    "warning": engine_pb2.WARNING,
+    "error": engine_pb2.ERROR,
+}
 
 
 class ProviderError(Exception):
@@ -47,14 +53,22 @@ class Session:
         self._peer = peer
         self.config: dict[str, Any] = {}
         self.client: Any = None
-        self.configured = False
+        self._channel: grpc.Channel | None = None
         self._engine: engine_pb2_grpc.EngineStub | None = None
         self._calls: set[Call] = set()
         self._lock = threading.Lock()
 
     def attach(self, address: str) -> None:
         """Remember where the engine listens for log lines."""
-        self._engine = engine_pb2_grpc.EngineStub(grpc.insecure_channel(address))
+        self._channel = grpc.insecure_channel(address)
+        self._engine = engine_pb2_grpc.EngineStub(self._channel)
+
+    def close(self) -> None:
+        """Give back connections; the engine is long gone."""
+        for connection in (self._channel, self.client):
+            close = getattr(connection, "close", None)
+            if close is not None:
+                close()
 
     @cached_property
     def folder(self) -> Path:
@@ -65,7 +79,7 @@ class Session:
         if self._engine is None:
             return
         request = engine_pb2.LogRequest(
-            severity=_SEVERITIES[severity],  # type: ignore[arg-type]
+            severity=_SEVERITIES[severity],
             message=text,
             urn=urn,
             ephemeral=ephemeral,
@@ -75,7 +89,7 @@ class Session:
             self._engine.Log(request, timeout=5)
 
     @contextlib.contextmanager
-    def running(self, call: "Call") -> Iterator[None]:
+    def running(self, call: "Call") -> Generator[None]:
         with self._lock:
             self._calls.add(call)
         try:
@@ -107,12 +121,12 @@ class Call:
         folder: the project's, for relative paths.
     """
 
-    def __init__(self, session: Session, request: Any = None, *, preview: bool = False) -> None:
+    def __init__(self, session: Session, request: Any = None) -> None:
         self.urn: str = getattr(request, "urn", "")
         *_, qualified, name = ["", *self.urn.split("::")]
         self.type: str = getattr(request, "type", "") or qualified.rpartition("$")[2]
         self.name: str = getattr(request, "name", "") or name
-        self.preview = preview or getattr(request, "preview", False)
+        self.preview: bool = getattr(request, "preview", False)
         self.timeout: float | None = getattr(request, "timeout", 0) or None
         self.seed: bytes = getattr(request, "randomSeed", b"")
         autonaming = getattr(request, "autonaming", None)
@@ -158,7 +172,7 @@ class Call:
             raise CancelledError
 
     @contextlib.contextmanager
-    def on_cancel(self, close: Callable[[], object]) -> Iterator[None]:
+    def on_cancel(self, close: Callable[[], object]) -> Generator[None]:
         """Run `close` (say, of a socket that is being read) when the engine asks to stop meanwhile."""
         self._closers.append(close)
         try:
@@ -179,11 +193,15 @@ def project_folder(peer: str) -> Path:
     The official plugin is started in that folder. An attached one is not told, so the owner of the
     connection's other end is looked up, and the project file that it must have found.
     """
-    port = peer.rpartition(":")[2]
-    with contextlib.suppress(psutil.Error, OSError):
-        for connection in psutil.net_connections("tcp"):
-            if connection.laddr and str(connection.laddr.port) == port and connection.pid:
-                return _program_folder(Path(psutil.Process(connection.pid).cwd()))
+    with contextlib.suppress(psutil.Error, OSError, StopIteration, ValueError):
+        port = int(peer.rpartition(":")[2])
+        # By both ports: a local port may serve several connections, and addresses are written in two ways.
+        ends = {
+            (one.laddr.port, one.raddr.port, one.pid) for one in psutil.net_connections("tcp") if one.raddr
+        }
+        here = next(here for here, there, pid in ends if there == port and pid == os.getpid())
+        engine = next(pid for one, other, pid in ends if (one, other) == (port, here) and pid)
+        return _program_folder(Path(psutil.Process(engine).cwd()))
     return Path.cwd()
 
 

@@ -62,7 +62,7 @@ def _from_value(value: Value) -> Any:
         return [_from_value(item) for item in value.list_value.values]
     if kind == "number_value":
         number = value.number_value
-        return int(number) if number.is_integer() else number
+        return int(number) if number == int(number) else number
     if kind == "string_value":
         return UNKNOWN if value.string_value in _UNKNOWNS else value.string_value
     return value.bool_value if kind == "bool_value" else None

@@ -15,6 +15,8 @@ from google.protobuf import empty_pb2
 from google.protobuf.json_format import MessageToDict, ParseDict
 from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc, status_pb2
 
+from sandbox.packages import Package, ensure_packages
+
 RECORDING = Path(__file__).parent / "recordings" / "docker" / "calls.json"
 
 # Outputs that are another machine's or another run's: learned, not compared.
@@ -23,12 +25,13 @@ LEARNED = {
     "subnet",
 }  # fmt: skip
 # Where the stand-in differs on purpose, or the recording cannot be repeated: path ending to reason.
-# (The recording was made without `__pulumi_raw_state_delta`, the bridge's private cache; `__meta` of
-# previews, the bridge's notes to itself, is not compared either.)
 EXCEPTIONS = {
     "bridge": "the name of the daemon's default bridge, which is a setting of the daemon",
     "ipPrefixLength": "the size of the daemon's address pools, another setting",
+    "__pulumi_raw_state_delta": "the bridge's private cache; left out of the recording",
 }
+# Compared where the stand-in has it: in state, not in previews, where the bridge notes its own shims.
+STATE_ONLY = {"__meta"}
 REQUESTS = {
     "CheckConfig": "CheckRequest",
     "DiffConfig": "DiffRequest",
@@ -65,7 +68,7 @@ class Replay:
         known: recorded strings and their live counterparts, known from the start.
     """
 
-    def __init__(self, stub: Any, daemon: docker.DockerClient, known: dict[str, Any]) -> None:
+    def __init__(self, stub: Any, daemon: docker.DockerClient, known: dict[Any, Any]) -> None:
         self.steps = load()
         self._stub = stub
         self._daemon = daemon
@@ -83,6 +86,10 @@ class Replay:
                 if name == step:
                     return problems
         return []
+
+    def live(self, recorded: Any) -> Any:
+        """What a recorded value is in this run, as far as it is known."""
+        return self._live(recorded)
 
     def _run(self, step: str, calls: list[dict[str, Any]]) -> list[str]:
         if step == "11-refresh":
@@ -122,7 +129,7 @@ class Replay:
         details = dict(error.trailing_metadata() or ()).get("grpc-status-details-bin")
         if details:
             self._learn_partly_created(call, details)
-        return [] if got == self._live(wanted) else [f"error {got!r} instead of {self._live('', wanted)!r}"]
+        return [] if got == self._live(wanted) else [f"error {got!r} instead of {self._live(wanted)!r}"]
 
     def _learn_partly_created(self, call: dict[str, Any], details: bytes) -> None:
         """What went to state of a broken resource is only recorded in the next step's diff."""
@@ -157,7 +164,8 @@ class Replay:
     def _compare(self, recorded: Any, live: Any, path: str) -> list[str]:
         name = path.rpartition(".")[2].split("[")[0]
         if isinstance(recorded, dict) and isinstance(live, dict):
-            keys = sorted({*recorded, *live} - {*EXCEPTIONS} - {"__meta" if "__meta" not in live else ""})
+            skipped = {*EXCEPTIONS} | {key for key in STATE_ONLY if key not in live}
+            keys = sorted({*recorded, *live} - skipped)
             return [
                 problem for key in keys
                 for problem in self._compare(recorded.get(key), live.get(key), f"{path}.{key}" if path else key)
@@ -169,7 +177,7 @@ class Replay:
             return []
         if self._learn(name, path, recorded, live):
             return []
-        return [f"{path}: {live!r} instead of {self._live('', recorded, name)!r}"]
+        return [f"{path}: {live!r} instead of {self._live(recorded, name)!r}"]
 
     def _learn(self, name: str, path: str, recorded: Any, live: Any) -> bool:
         made_up = name == "name" and isinstance(recorded, str) and recorded.startswith("vol-")
@@ -179,6 +187,15 @@ class Replay:
             return False
         self._known[recorded] = live
         return True
+
+
+def busybox() -> Path:
+    """A static busybox, which the recorded image is made of; installed from Debian when it is missing."""
+    path = Path("/bin/busybox")
+    ensure_packages(
+        [Package("busybox-static", str(path), "the small image of the Docker tests is made of it")]
+    )
+    return path
 
 
 def stub(port: int) -> Any:

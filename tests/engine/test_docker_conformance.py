@@ -8,7 +8,7 @@ exceptions.
 import shutil
 import uuid
 from collections.abc import Iterator
-from pathlib import Path
+from typing import Any
 
 import docker
 import pytest
@@ -16,9 +16,8 @@ import pytest
 from sandbox.process import free_port
 from sandbox.providers.docker import Docker
 from sandbox.providers.serving import start
-from tests.engine.docker_replay import Replay, load, stub
+from tests.engine.docker_replay import Replay, busybox, load, stub
 
-BUSYBOX = Path("/bin/busybox")
 DOCKERFILE = """FROM scratch
 COPY busybox /bin/busybox
 ARG V=none
@@ -32,14 +31,12 @@ def replay(
     docker_host: str, registry_address: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Replay]:
     """A stand-in on a real daemon, and a build context like the recorded one."""
-    if not BUSYBOX.exists():
-        pytest.fail("the recorded image is made of /bin/busybox: install Debian's busybox-static")
     project = tmp_path_factory.mktemp("project")
     (project / "ctx").mkdir()
-    shutil.copy(BUSYBOX, project / "ctx" / "busybox")
+    shutil.copy(busybox(), project / "ctx" / "busybox")
     (project / "ctx" / "Dockerfile").write_text(DOCKERFILE)
     mark = uuid.uuid4().hex[:8]
-    known = {
+    known: dict[Any, Any] = {
         "127.0.0.1:5001": registry_address,
         "unix:///var/run/docker.sock": docker_host,
         "recnet": f"recnet-{mark}",
@@ -51,16 +48,21 @@ def replay(
     with pytest.MonkeyPatch.context() as patch:
         # The stand-in finds relative paths where the engine runs, and the engine is this process.
         patch.chdir(project)
-        yield Replay(stub(port), daemon, known)
+        replay = Replay(stub(port), daemon, known)
+        yield replay
     server.stop(grace=0).wait(10)
-    _remove(daemon, mark)
+    _clean_up(daemon, mark, volume=replay.live("vol-cbea857"), repository=f"{registry_address}/rec")
 
 
-def _remove(daemon: docker.DockerClient, mark: str) -> None:
+def _clean_up(daemon: docker.DockerClient, mark: str, *, volume: str, repository: str) -> None:
     for container in daemon.containers.list(all=True, filters={"name": mark}):
         container.remove(force=True, v=True)
     for network in daemon.networks.list(filters={"name": mark}):
         network.remove()
+    for left in daemon.volumes.list(filters={"name": volume}):
+        left.remove(force=True)
+    for image in daemon.images.list(repository):
+        daemon.images.remove(image.id, force=True)
 
 
 @pytest.mark.parametrize("step", list(load()))

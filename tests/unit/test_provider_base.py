@@ -1,7 +1,10 @@
 """The provider protocol without any server behind it: what every stand-in inherits."""
 
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -12,13 +15,15 @@ from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc, st
 from sandbox.providers.base import CheckError, PartlyCreatedError, Provider, ProviderError, Resource
 from sandbox.providers.diffs import compare
 from sandbox.providers.serving import start
-from sandbox.providers.session import Call
+from sandbox.providers.session import Call, project_folder
 from sandbox.providers.values import UNKNOWN, Secret, conceal, from_struct, reveal, to_struct
 
 TOKEN = "toy:index/thing:Thing"
 URN = f"urn:pulumi:dev::project::{TOKEN}::one"
 
 Props = dict[str, Any]
+# What is raised has details() and more, which gRPC's own type does not say.
+RpcError: Any = grpc.RpcError
 
 
 class Thing(Resource):
@@ -107,14 +112,14 @@ def test_an_unknown_stays_unknown_in_a_preview(stub: Any) -> None:
 def test_an_unknown_resource_type_is_refused_by_name(stub: Any) -> None:
     """A type that the stand-in lacks must never look as if it had been created."""
     request = provider_pb2.CreateRequest(urn=URN.replace(TOKEN, "toy:index/other:Other"))
-    with pytest.raises(grpc.RpcError, match="toy:index/other:Other is not a resource type") as refused:
+    with pytest.raises(RpcError, match="toy:index/other:Other is not a resource type") as refused:
         stub.Create(request, timeout=20)
     assert TOKEN in refused.value.details()
 
 
 def test_an_unknown_function_is_refused_by_name(stub: Any) -> None:
     """Likewise for functions."""
-    with pytest.raises(grpc.RpcError, match="toy:index/look:look is not a function"):
+    with pytest.raises(RpcError, match="toy:index/look:look is not a function"):
         stub.Invoke(provider_pb2.InvokeRequest(tok="toy:index/look:look"), timeout=20)
 
 
@@ -142,14 +147,14 @@ def test_right_properties_pass(stub: Any) -> None:
 
 def test_a_providers_own_words_reach_the_user(stub: Any) -> None:
     """Errors of the API are passed on as they are."""
-    with pytest.raises(grpc.RpcError) as failed:
+    with pytest.raises(RpcError) as failed:
         create(stub, {"do": "fail"})
     assert failed.value.details() == "the daemon said no"
 
 
 def test_a_bug_is_one_readable_line(stub: Any, capfd: pytest.CaptureFixture[str]) -> None:
     """No stack trace reaches the user; the log has it."""
-    with pytest.raises(grpc.RpcError) as failed:
+    with pytest.raises(RpcError) as failed:
         create(stub, {"do": "crash"})
     assert failed.value.details().startswith(
         f"Create of {URN} failed in the docker stand-in: KeyError: 'boom'"
@@ -160,7 +165,7 @@ def test_a_bug_is_one_readable_line(stub: Any, capfd: pytest.CaptureFixture[str]
 
 def test_a_partly_created_resource_is_handed_over(stub: Any) -> None:
     """The engine must get id, outputs (secrets closed) and reasons, or it would forget the resource."""
-    with pytest.raises(grpc.RpcError) as failed:
+    with pytest.raises(RpcError) as failed:
         create(stub, {"do": "half", "password": Secret("s3cr3t")})
     metadata = dict(failed.value.trailing_metadata())
     (detail,) = status_pb2.Status.FromString(metadata["grpc-status-details-bin"]).details
@@ -173,7 +178,7 @@ def test_a_partly_created_resource_is_handed_over(stub: Any) -> None:
 def test_a_configuration_that_cannot_work_fails(stub: Any) -> None:
     """A daemon that does not answer is said before any resource is touched."""
     request = provider_pb2.ConfigureRequest(args=to_struct({"host": "nowhere"}))
-    with pytest.raises(grpc.RpcError) as failed:
+    with pytest.raises(RpcError) as failed:
         stub.Configure(request, timeout=20)
     assert failed.value.details() == "nothing answers at nowhere"
 
@@ -234,3 +239,31 @@ def test_comparing_names_every_leaf() -> None:
 def test_all_failures_of_a_check_are_kept() -> None:
     """An exception with several failures shows all of them."""
     assert str(CheckError({"a": "is bad", "b": "is worse"})) == "a: is bad; b: is worse"
+
+
+def test_relative_paths_start_where_the_program_runs(
+    port: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An attached provider is not told the folder; the engine at the other end of the connection is in it."""
+    (tmp_path / "program").mkdir()
+    (tmp_path / "below").mkdir()
+    (tmp_path / "Pulumi.yaml").write_text("name: x\nruntime: python\nmain: program\n")
+    code = f"""if True:
+        import socket, time
+        connection = socket.create_connection(("127.0.0.1", {port}))
+        print(connection.getsockname()[1], flush=True)
+        time.sleep(60)"""
+    engine = subprocess.Popen(
+        [sys.executable, "-c", code], cwd=tmp_path / "below", stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert engine.stdout is not None
+        peer = f"ipv4:127.0.0.1:{engine.stdout.readline().strip()}"
+        assert project_folder(peer) == tmp_path / "program"
+    finally:
+        engine.kill()
+        engine.wait(10)
+    monkeypatch.chdir(tmp_path / "below")
+    assert project_folder("ipv4:127.0.0.1:1") == tmp_path / "below", (
+        "the stand-in's own, when nobody is found"
+    )
