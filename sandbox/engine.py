@@ -222,3 +222,11 @@ def _only_one(folder: Path) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def find_engine() -> Engine | None:
+    """The engine `ensure_engine` would use when it is there already; installs and builds nothing."""
+    for way in (_on_path, _in_cache):
+        with contextlib.suppress(NotHereError, OSError):
+            return way()
+    return None

@@ -1,10 +1,8 @@
 """Programs built from Go modules, where their vendors' binaries cannot be downloaded."""
 
-import contextlib
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -16,6 +14,7 @@ from filelock import FileLock
 from sandbox.console import step
 from sandbox.errors import SandboxError
 from sandbox.paths import cache_dir
+from sandbox.signals import finish
 
 GO_MODULES = Path(__file__).parent / "go"
 GO_NEEDED = (1, 25, 11)
@@ -137,16 +136,10 @@ def _run(command: Sequence[str], *, cwd: Path) -> str:
     """Run a Go command to its end and return its output; a Ctrl-C ends its compilers as well."""
     with tempfile.TemporaryFile("w+") as errors:
         process = subprocess.Popen(
-            command, cwd=cwd, env=go_environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            command, cwd=cwd, env=go_environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             stderr=errors, text=True, process_group=0,
         )  # fmt: skip
-        try:
-            output, _ = process.communicate()
-        except BaseException:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-            raise
+        output = finish(process)
         if process.returncode:
             errors.seek(0)
             raise _failure(command, errors.read())

@@ -16,7 +16,7 @@ import yaml
 from sandbox.errors import SandboxError
 from sandbox.pulumi_events import COLOUR, Changes, Events, Step, plain_errors
 from sandbox.pulumi_locks import Lock, end_orphans, free_stale_locks, locks
-from sandbox.pulumi_signals import finish
+from sandbox.signals import finish
 
 # The engine's words, and what mends what they mean.
 FIXES = {

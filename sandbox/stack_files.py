@@ -7,6 +7,7 @@ takes it (`PULUMI_FALLBACK_TO_STATE_SECRETS_MANAGER`); so it goes out of the fil
 """
 
 import contextlib
+import hashlib
 import os
 import re
 import shlex
@@ -35,11 +36,21 @@ def main(pulumi: Path, home: Path, arguments: Sequence[str]) -> int:
     os.environ.pop("PULUMI_CONFIG_PASSPHRASE", None)
     # Not SIG_IGN: the engine would inherit that.
     signal.signal(signal.SIGINT, lambda *_: None)
+    engines: list[subprocess.Popen[bytes]] = []
+    asked: list[int] = []
+
+    def end(number: int, _frame: object) -> None:
+        asked.append(number)
+        for engine in engines:
+            engine.terminate()
+
+    signal.signal(signal.SIGTERM, end)
+    signal.signal(signal.SIGHUP, end)
     with unsalted(_project(arguments), home):
-        engine = subprocess.Popen([pulumi, *arguments])
-        for name in (signal.SIGTERM, signal.SIGHUP):
-            signal.signal(name, lambda *_: engine.send_signal(signal.SIGTERM))
-        code = engine.wait()
+        engines.append(subprocess.Popen([pulumi, *arguments]))
+        if asked:  # while it was being started
+            engines[0].terminate()
+        code = engines[0].wait()
     return code if code >= 0 else 128 - code
 
 
@@ -56,7 +67,7 @@ def unsalted(project: Path, home: Path) -> Iterator[None]:
     backend's state does not hold is somebody's own and stays. Works after a killed command, and with two
     at once.
     """
-    memory = home / "stack-files"
+    memory = home / "stack-files" / hashlib.sha256(bytes(project.resolve())).hexdigest()[:12]
     memory.mkdir(parents=True, exist_ok=True, mode=0o700)
     before = {}
     for file in project.glob("Pulumi.*.yaml"):

@@ -28,9 +28,12 @@ class Worker(ResourceProvider):
         import os, pathlib, time
         if props["mood"] == "broken":
             raise Exception("exit code 3: it could not start")
-        if "MARKER" in os.environ:
-            pathlib.Path(os.environ["MARKER"]).touch()
-        time.sleep(float(os.environ.get("SECONDS_TO_START", "0")))
+        gate = pathlib.Path(os.environ.get("GATE", "/"))
+        if gate.name:
+            gate.with_suffix(".reached").touch()
+        for _ in range(600):
+            if not gate.exists():
+                time.sleep(0.1)
         return CreateResult("worker-1", props)
     def update(self, id, old, new):
         return UpdateResult(new)
@@ -89,22 +92,41 @@ def pulumi(project: Path, env: dict[str, str]) -> Pulumi:
     return stack
 
 
+class Busy:
+    """A program that is in the middle of `Pulumi.up`: its one resource waits (a minute) to be let on."""
+
+    def __init__(self, pulumi: Pulumi, folder: Path) -> None:
+        self.gate, self.said = folder / "gate", folder / "said"
+        script = f"""if True:
+            from pathlib import Path
+            from sandbox.pulumi_cli import Pulumi
+            Pulumi(Path({str(pulumi.project)!r}), "local", {{}}).up(stream=True)"""
+        env = {**os.environ, **pulumi.env, "GATE": str(self.gate)}
+        with self.said.open("w") as stderr:
+            self.process = subprocess.Popen(
+                [sys.executable, "-c", script], cwd=CHECKOUT, env=env, stderr=stderr
+            )
+
+    @property
+    def family(self) -> list[psutil.Process]:
+        """It and everything that it started."""
+        process = psutil.Process(self.process.pid)
+        return [process, *process.children(recursive=True)]
+
+    def end(self) -> None:
+        for process in self.family if self.process.poll() is None else []:
+            process.kill()
+        self.process.wait()
+
+
 @pytest.fixture
-def busy(pulumi: Pulumi, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
-    """A program that is in the middle of `Pulumi.up`: its one resource takes a minute to start."""
-    marker = tmp_path / "creating"
-    script = f"import os\nfrom pathlib import Path\nfrom sandbox.pulumi_cli import Pulumi\n" \
-        f"Pulumi(Path({str(pulumi.project)!r}), 'local', {{}}).up()"  # fmt: skip
-    slow = {**os.environ, **pulumi.env, "MARKER": str(marker), "SECONDS_TO_START": "60"}
-    process = subprocess.Popen([sys.executable, "-c", script], cwd=CHECKOUT, env=slow, text=True)
+def busy(pulumi: Pulumi, tmp_path: Path) -> Iterator[Busy]:
+    program = Busy(pulumi, tmp_path)
     try:
-        assert wait_until(marker.exists, seconds=60), "the resource is being created"
-        yield process
+        assert wait_until((tmp_path / "gate.reached").exists, seconds=90), program.said.read_text()
+        yield program
     finally:
-        for one in [*psutil.Process(process.pid).children(recursive=True)] if process.poll() is None else []:
-            one.kill()
-        process.kill()
-        process.wait()
+        program.end()
 
 
 def dirt(project: Path) -> str:
@@ -124,12 +146,10 @@ def processes_of(env: dict[str, str]) -> list[str]:
     return found
 
 
-def plugin(pid: int) -> bool:
+def plugin(process: psutil.Process) -> bool:
     """Whether a process is a language host or a plugin, or was started by one."""
-    line = [psutil.Process(pid), *psutil.Process(pid).parents()]
-    return any(
-        "pulumi-language" in word or "pulumi-resource" in word for one in line for word in one.cmdline()
-    )
+    words = [word for one in (process, *process.parents()) for word in one.cmdline()]
+    return any("pulumi-language" in word or "pulumi-resource" in word for word in words)
 
 
 def test_a_whole_life_of_a_stack_leaves_git_clean(pulumi: Pulumi) -> None:
@@ -238,42 +258,48 @@ def test_a_state_of_another_passphrase_is_told_as_such(pulumi: Pulumi, home: Hom
         pulumi.outputs(show_secrets=True)
 
 
-def test_a_ctrl_c_ends_the_engine_gracefully(busy: subprocess.Popen[str], pulumi: Pulumi) -> None:
-    """One SIGINT to our process alone: the engine cancels, gives its lock back, and the next `up` works."""
-    busy.send_signal(signal.SIGINT)
-    # The resource in flight is waited for at the first, and given up at the second Ctrl-C.
-    wait_until(lambda: False, seconds=2)
-    assert busy.poll() is None, "it waits for the engine"
-    busy.send_signal(signal.SIGINT)
-    assert busy.wait(timeout=30) in (130, -signal.SIGINT)
+def test_a_ctrl_c_ends_the_engine_gracefully(busy: Busy, pulumi: Pulumi) -> None:
+    """One SIGINT to our process alone: the resource in flight is finished and recorded, the lock given back."""
+    busy.process.send_signal(signal.SIGINT)
+    assert wait_until(lambda: "cancelling" in busy.said.read_text(), seconds=30)
+    assert busy.process.poll() is None, "it waits for the engine"
+    busy.gate.touch()
+    assert busy.process.wait(timeout=60) in (130, -signal.SIGINT)
     assert pulumi.locks() == []
-    assert dirt(pulumi.project) == ""
+    assert (dirt(pulumi.project), processes_of(pulumi.env)) == ("", [])
+    assert [step.op for step in pulumi.preview().steps if step.name == "worker"] == ["same"]
+
+
+def test_a_second_ctrl_c_ends_it_at_once(busy: Busy, pulumi: Pulumi) -> None:
+    """Who cannot wait need not, and the next `up` works."""
+    for _ in range(2):
+        busy.process.send_signal(signal.SIGINT)
+        assert wait_until(lambda: "cancelling" in busy.said.read_text(), seconds=30)
+    assert busy.process.wait(timeout=30) in (130, -signal.SIGINT)
     assert pulumi.up().changes.counts["create"] == 1
-    assert processes_of(pulumi.env) == []
+    assert (pulumi.locks(), dirt(pulumi.project), processes_of(pulumi.env)) == ([], "", [])
 
 
-def test_a_locked_stack_says_who_holds_it(busy: subprocess.Popen[str], pulumi: Pulumi) -> None:
+def test_a_locked_stack_says_who_holds_it(busy: Busy, pulumi: Pulumi) -> None:
     """A second `up` must not run, and must name the first; a preview may look on."""
     with pytest.raises(SandboxError) as failure:
         pulumi.up()
     (lock,) = pulumi.locks()
     assert str(lock.pid) in failure.value.problem
     assert failure.value.fix.endswith(f"kill -INT {lock.pid}")
-    assert lock.pid in [one.pid for one in psutil.Process(busy.pid).children(recursive=True)]
+    assert lock.pid in [process.pid for process in busy.family]
     assert pulumi.preview().changes.total > 0
 
 
-def test_the_next_up_mends_what_a_killed_one_left(busy: subprocess.Popen[str], pulumi: Pulumi) -> None:
+def test_the_next_up_mends_what_a_killed_one_left(busy: Busy, pulumi: Pulumi) -> None:
     """kill -9 leaves a lock, a salted file, a pending resource and plugins; none of it is anybody's work."""
     (lock,) = pulumi.locks()
-    # Everything in between dies first, so that nothing is left to clean up after the engine.
-    for process in [psutil.Process(busy.pid), *psutil.Process(busy.pid).children(recursive=True)]:
-        if process.pid != lock.pid and not plugin(process.pid):
-            process.kill()
-    os.kill(lock.pid, signal.SIGKILL)
+    # The plugins are left running, as the kernel's own killer would leave them.
+    for process in [process for process in busy.family if not plugin(process)]:
+        process.kill()
+    busy.process.wait()
     assert wait_until(lambda: lock.stale, seconds=10)
     assert "encryptionsalt" in (pulumi.project / "Pulumi.local.yaml").read_text()
-    pulumi.up()
-    assert pulumi.locks() == []
-    assert dirt(pulumi.project) == ""
-    assert processes_of(pulumi.env) == []
+    assert processes_of(pulumi.env) != []
+    assert pulumi.up().changes.total > 0
+    assert (pulumi.locks(), dirt(pulumi.project), processes_of(pulumi.env)) == ([], "", [])

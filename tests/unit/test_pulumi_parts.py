@@ -4,6 +4,7 @@ import json
 import os
 import socket
 import subprocess
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -28,7 +29,7 @@ def error(message: str, urn: str = STACK) -> dict[str, object]:
     }
 
 
-def read(folder: Path, *events: dict[str, object], rest: str = "") -> Events:
+def read(folder: Path, *events: Mapping[str, object], rest: str = "") -> Events:
     log = folder / "events"
     log.write_text("".join(json.dumps(event) + "\n" for event in events) + rest)
     return Events.read(log)

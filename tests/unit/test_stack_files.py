@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -149,7 +148,6 @@ def test_the_shim_waits_for_an_engine_that_ends_gracefully(
     )
     try:
         assert wait_until(ready.exists, seconds=20)
-        time.sleep(0.2)
         os.killpg(process.pid, number) if to_all else process.send_signal(number)
         assert process.communicate(timeout=20)[0] == "cancelled\n"
         assert process.returncode == 3

@@ -1,4 +1,4 @@
-"""Waiting for the engine in a way that lets it end gracefully."""
+"""Waiting for a long command in a way that lets it end gracefully, and never leaves it behind."""
 
 import contextlib
 import os
@@ -10,17 +10,19 @@ from collections.abc import Iterator
 GRACE_SECONDS = 30
 
 
-def finish(process: subprocess.Popen[str], stdin: str = "", timeout: float | None = None) -> None:
+def finish(process: subprocess.Popen[str], stdin: str = "", timeout: float | None = None) -> str:
     """Feed a process that leads its own group, and wait until it ends, whatever signals come meanwhile.
 
-    Each SIGINT, SIGTERM or SIGHUP of ours is passed on as one SIGINT: the engine cancels at the first one and
-    stops at once at the second. When it has ended, ours takes effect: KeyboardInterrupt, or SystemExit.
+    Each SIGINT, SIGTERM or SIGHUP of ours is passed on as one SIGINT: the Pulumi engine cancels at the first
+    one and stops at once at the second. When the process has ended, ours takes effect: KeyboardInterrupt, or
+    SystemExit.
 
+    Returns what it wrote to a stdout that is a pipe.
     Raises TimeoutError when it had to be ended because `timeout` seconds were over.
     """
     with _passed_on(process):
         try:
-            process.communicate(stdin, timeout=timeout)
+            return process.communicate(stdin, timeout=timeout)[0] or ""
         except subprocess.TimeoutExpired:
             _end(process)
             raise TimeoutError(f"not done within {timeout:g} s, so it was told to end") from None
