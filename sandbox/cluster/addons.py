@@ -77,7 +77,7 @@ def metrics_server(layout: Layout, addresses: Addresses) -> list[str]:
         *(f"--{use}kubeconfig={config}" for use in ("", "authentication-", "authorization-")),
         f"--tls-cert-file={pki / 'metrics-server.crt'}", f"--tls-private-key-file={pki / 'metrics-server.key'}",
         f"--kubelet-certificate-authority={pki / 'ca.crt'}", "--kubelet-preferred-address-types=InternalIP",
-        "--metric-resolution=10s",
+        "--metric-resolution=10s", "--kubelet-request-timeout=5s",
     ]  # fmt: skip
 
 

@@ -45,9 +45,9 @@ CONTROL_PLANE = Recipe("kubernetes", KUBERNETES, {name: f"k8s.io/kubernetes/cmd/
                        "about 14 minutes", ldflags())  # fmt: skip
 NODE = (
     Recipe("pause", PAUSE, {"pause": "."}, "seconds"),
-    Recipe("coredns", COREDNS, {"coredns": "."}, "about a minute"),
+    Recipe("coredns", COREDNS, {"coredns": "."}, "about 3 minutes"),
     Recipe("metrics-server", METRICS_SERVER,
-           {"metrics-server": "sigs.k8s.io/metrics-server/cmd/metrics-server"}, "about a minute"),
+           {"metrics-server": "sigs.k8s.io/metrics-server/cmd/metrics-server"}, "about 3 minutes"),
 )  # fmt: skip
 
 

@@ -128,11 +128,11 @@ def _links() -> list[str]:
 def _routes(layout: Layout) -> Iterator[ipaddress.IPv4Network]:
     for route in json.loads(_ip("-json", "-4", "route", "show")):
         if route["dst"] != "default" and route.get("dev") != layout.bridge:
-            yield ipaddress.ip_network(route["dst"], strict=False)
+            yield ipaddress.IPv4Network(route["dst"], strict=False)
 
 
 def _overlaps(network: str, used: list[ipaddress.IPv4Network]) -> bool:
-    return any(ipaddress.ip_network(network).overlaps(one) for one in used)
+    return any(ipaddress.IPv4Network(network).overlaps(one) for one in used)
 
 
 def _ip(*args: str) -> str:

@@ -34,7 +34,7 @@ MASKED = ("/var/log/containers", "/var/lib/cni", "/run/containerd", "/run/netns"
 
 def machine(layout: Layout, addresses: Addresses) -> list[str]:
     """The namespaces, held by one process that does nothing else."""
-    mounts = [f"mkdir -p {path} && mount -t tmpfs -o mode=755 antgent {path}" for path in MASKED]
+    mounts = [f"mount -t tmpfs -o mode=755 antgent {path}" for path in MASKED]
     kubelet, inside = layout.folder("kubelet"), layout.run / "kubelet"
     resolver = layout.root / "resolv.conf"
     inside.mkdir(exist_ok=True, parents=True)
@@ -43,7 +43,7 @@ def machine(layout: Layout, addresses: Addresses) -> list[str]:
     script = "\n".join([
         "set -e", "mount --make-rshared /", *mounts,
         f"mount --bind {shlex.quote(str(kubelet))} {shlex.quote(str(inside))}",
-        f"mount --bind {shlex.quote(str(resolver))} /etc/resolv.conf",
+        f"[ ! -e /etc/resolv.conf ] || mount --bind {shlex.quote(str(resolver))} /etc/resolv.conf",
         f"exec {shlex.quote(str(program('pause')))}",
     ])  # fmt: skip
     return [command("unshare"), "--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc",
@@ -102,11 +102,23 @@ def inside(pid: int, program: list[str]) -> list[str]:
     return [*enter, command("setpriv"), "--pdeathsig", "KILL", *program]
 
 
-def remove_run_files(layout: Layout, made: list[str]) -> None:
-    """Remove the node's sockets, and those folders of the machine that we made to hide."""
+def reserve_folders(layout: Layout) -> None:
+    """Make the folders that the node hides, each with a file of ours in it.
+
+    The file keeps others from removing an empty folder: the kernel would then also take away what is
+    mounted on it in the node.
+    """
+    for path in MASKED:
+        Path(path).mkdir(parents=True, exist_ok=True)
+        (Path(path) / f".{layout.mark}").touch()
+
+
+def remove_files(layout: Layout) -> None:
+    """Remove the node's sockets, and the reserved folders that nobody else uses."""
     shutil.rmtree(layout.run, ignore_errors=True)
-    for path in made:
-        with contextlib.suppress(OSError):  # something else uses it by now
+    for path in MASKED:
+        with contextlib.suppress(OSError):  # not empty: something else uses it
+            (Path(path) / f".{layout.mark}").unlink(missing_ok=True)
             Path(path).rmdir()
 
 
@@ -114,10 +126,12 @@ def make_cgroup(layout: Layout) -> None:
     """The cgroup below which kubelet keeps every pod's, in each hierarchy of this machine."""
     root = Path("/sys/fs/cgroup")
     if (root / "cgroup.controllers").exists():
-        wanted = "+cpu +cpuset +memory +pids"
-        (root / "cgroup.subtree_control").write_text(wanted)
-        (root / layout.mark).mkdir(exist_ok=True)
-        (root / layout.mark / "cgroup.subtree_control").write_text(wanted)
+        own = root / layout.mark
+        own.mkdir(exist_ok=True)
+        wanted = " ".join(f"+{name}" for name in (root / "cgroup.controllers").read_text().split())
+        for group in (root, own):
+            with contextlib.suppress(OSError):  # kubelet names the controllers it misses
+                (group / "cgroup.subtree_control").write_text(wanted)
         return
     for hierarchy in root.iterdir():
         if hierarchy.is_dir() and not hierarchy.is_symlink() and (hierarchy / "cgroup.procs").exists():
@@ -141,6 +155,7 @@ def _kubelet_config(layout: Layout, addresses: Addresses) -> dict[str, object]:
         "failCgroupV1": False,
         "clusterDNS": [addresses.dns],
         "clusterDomain": DOMAIN,
+        "resolvConf": str(layout.root / "resolv.conf"),
         "podLogsDir": str(own / "logs"),
         "volumePluginDir": str(own / "volume-plugins"),
         "serializeImagePulls": False,

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import httpx
 
+from sandbox.cluster import node
 from sandbox.cluster.layout import LOOPBACK, Addresses, Layout
 from sandbox.cluster.versions import COREDNS, KUBERNETES, METRICS_SERVER
 from sandbox.process import listening
@@ -62,7 +63,12 @@ class Part:
         return PartStatus(self.name, version, self.address, process.pid, health)
 
 
-def control_plane(layout: Layout, addresses: Addresses) -> list[Part]:
+def all_parts(layout: Layout, addresses: Addresses) -> list[Part]:
+    """Every process of the cluster, in the order in which they start."""
+    return _control_plane(layout, addresses) + (_node_parts(layout, addresses) if layout.node else [])
+
+
+def _control_plane(layout: Layout, addresses: Addresses) -> list[Part]:
     """The parts that run on the host, also without root; in the order in which they start."""
     ports = addresses.ports
     etcd, api = f"{LOOPBACK}:{ports['etcd']}", addresses.api.removeprefix("https://")
@@ -77,25 +83,19 @@ def control_plane(layout: Layout, addresses: Addresses) -> list[Part]:
     ]
 
 
-def node_parts(layout: Layout, addresses: Addresses, node_is_up: Callable[[], bool]) -> list[Part]:
-    """The parts that need root.
-
-    Args:
-        layout: the cluster they belong to.
-        addresses: of the cluster.
-        node_is_up: whether the node's namespaces are there.
-    """
-    node, host, ports = addresses.node, addresses.host, addresses.ports
+def _node_parts(layout: Layout, addresses: Addresses) -> list[Part]:
+    """The parts that need root."""
+    address, host, ports = addresses.node, addresses.host, addresses.ports
     metrics, relay = f"{host}:{ports['metrics-server']}", relay_address(layout)
     containerd, dns_ready = (
         layout.run / "containerd.sock",
         f"http://{LOOPBACK}:{ports['coredns-ready']}/ready",
     )
     return [
-        Part(layout, "node", KUBERNETES, node, node_is_up),
+        Part(layout, "node", KUBERNETES, address, lambda: node.first_process(layout) is not None),
         Part(layout, "containerd", "", str(containerd), accepts(containerd)),
-        Part(layout, "kubelet", KUBERNETES, f"{node}:10250", answers(f"http://{node}:10248/healthz")),
-        Part(layout, "kube-proxy", KUBERNETES, f"{node}:10256", answers(f"http://{node}:10256/healthz")),
+        Part(layout, "kubelet", KUBERNETES, f"{address}:10250", answers(f"http://{address}:10248/healthz")),
+        Part(layout, "kube-proxy", KUBERNETES, f"{address}:10256", answers(f"http://{address}:10256/healthz")),
         Part(layout, "coredns", COREDNS, f"{host}:53", answers(dns_ready)),
         Part(layout, "metrics-server", METRICS_SERVER, metrics,
              answers(f"https://{metrics}/livez", layout.pki / "ca.crt")),

@@ -16,7 +16,7 @@ def end(layout: Layout) -> bool:
     A process is this home's when it is one of our programs and names a file of the home's cluster;
     `unshare` holds the node and takes everything in it along.
     """
-    found = [process for process in psutil.process_iter(["name", "cmdline"]) if _ours(layout, process)]
+    found = [process for process in psutil.process_iter() if _ours(layout, process)]
     for process in found:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.kill()
@@ -25,7 +25,8 @@ def end(layout: Layout) -> bool:
 
 
 def _ours(layout: Layout, process: psutil.Process) -> bool:
-    line = process.info["cmdline"] or []
-    is_relay = any(word.endswith("sandbox/cluster/relay.py") for word in line)
-    named = is_relay or process.info["name"] in NAMES
-    return named and any(f"{layout.root}/" in word for word in line)
+    with contextlib.suppress(psutil.Error):
+        line = process.cmdline()
+        if any(f"{layout.root}/" in word for word in line):
+            return process.name() in NAMES or any(word.endswith("sandbox/cluster/relay.py") for word in line)
+    return False

@@ -16,7 +16,18 @@ import httpx
 import pytest
 from cryptography import x509
 
-from sandbox.cluster import addons, certs, containers, control_plane, external, objects, own, relay, versions
+from sandbox.cluster import (
+    addons,
+    certs,
+    containers,
+    control_plane,
+    external,
+    objects,
+    own,
+    relay,
+    starting,
+    versions,
+)
 from sandbox.cluster.api import path_of
 from sandbox.cluster.layout import PORTS, Addresses, Layout, choose, remembered
 from sandbox.errors import SandboxError
@@ -220,7 +231,7 @@ def test_proxy_settings_go_around_the_cluster(monkeypatch: pytest.MonkeyPatch) -
     """Pulling through a company's proxy is fine; asking it for the cluster's own addresses is not."""
     monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example:3128")
     monkeypatch.setenv("NO_PROXY", "intranet.example")
-    env = own.environment(ADDRESSES)
+    env = starting.environment(ADDRESSES)
     assert env["HTTPS_PROXY"] == "http://proxy.example:3128"
     assert {"intranet.example", "10.150.0.0/16", "127.0.0.1"} <= set(env["NO_PROXY"].split(","))
 
@@ -228,7 +239,7 @@ def test_proxy_settings_go_around_the_cluster(monkeypatch: pytest.MonkeyPatch) -
 def test_nothing_else_of_our_environment_reaches_the_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
     """The environment of `make up` may hold tokens; daemons outlive it."""
     monkeypatch.setenv("A_TOKEN", "secret")
-    assert "A_TOKEN" not in own.environment(ADDRESSES)
+    assert "A_TOKEN" not in starting.environment(ADDRESSES)
 
 
 def test_a_named_context_that_does_not_exist_lists_those_that_do(
