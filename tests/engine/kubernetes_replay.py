@@ -5,23 +5,29 @@ comparison learns how this run calls them, and later requests say it that way.
 """
 
 import base64
+import contextlib
 import copy
 import json
 import os
 import re
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import grpc
+import pytest
 from google.protobuf import empty_pb2, json_format
 from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc, status_pb2
 
+from sandbox.providers import serving
+from sandbox.providers.kubernetes import Kubernetes
+
 RECORDINGS = Path(__file__).parent / "recordings" / "kubernetes"
 DEADLINE_SECONDS = 60
+_NOTHING = type("Nothing", (), {"__repr__": lambda _: "nothing"})()
 
 
 @dataclass
@@ -43,8 +49,41 @@ class Answer:
 
 
 def recording(step: str) -> list[dict[str, Any]]:
-    """The calls of one `pulumi` command."""
-    return json.loads((RECORDINGS / f"{step}.json").read_text())
+    """The calls of one `pulumi` command.
+
+    The autoscaler is aimed at nothing: it would undo a scaling by hand within 15 seconds.
+    """
+    return _aimed_at_nothing(json.loads((RECORDINGS / f"{step}.json").read_text()))
+
+
+def _aimed_at_nothing(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_aimed_at_nothing(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    aim = {"scaleTargetRef": {**value["scaleTargetRef"], "name": "nothing"}} if _below(value, _AIM) else {}
+    return {key: _aimed_at_nothing(item) for key, item in value.items()} | aim
+
+
+_AIM = ("scaleTargetRef", "name")
+
+
+def kubeconfig_for(request: pytest.FixtureRequest) -> Path:
+    """A real cluster's kubeconfig: the one that ANTGENT_TEST_KUBECONFIG names, or the session's own."""
+    given = os.environ.get("ANTGENT_TEST_KUBECONFIG")
+    return Path(given) if given else request.getfixturevalue("cluster").kubeconfig
+
+
+@contextlib.contextmanager
+def engine_side(kubeconfig: Path, also: dict[str, str] | None = None, **config: str) -> Generator["Replay"]:
+    """A stand-in of its own, configured for a cluster, and the engine's side of it."""
+    server, port = serving.start(Kubernetes())
+    replay = Replay(f"127.0.0.1:{port}", also or {}, {"kubeconfig": str(kubeconfig), **config})
+    try:
+        yield replay
+    finally:
+        replay.cancel()
+        server.stop(grace=1).wait()
 
 
 class Replay:
@@ -53,12 +92,16 @@ class Replay:
     Args:
         address: of the stand-in.
         also: recorded text to what this run says instead (say, an image that exists here).
+        config: the provider's configuration.
     """
 
-    def __init__(self, address: str, also: dict[str, str]) -> None:
-        self._stub = provider_pb2_grpc.ResourceProviderStub(grpc.insecure_channel(address))
+    def __init__(self, address: str, also: dict[str, str], config: dict[str, str]) -> None:
+        # An error carries the whole object beside its text; the real engine takes 16 MB of that.
+        channel = grpc.insecure_channel(address, options=[("grpc.max_metadata_size", 16 * 2**20)])
+        self._stub = provider_pb2_grpc.ResourceProviderStub(channel)
         self.names = dict(also)
         self.states: dict[str, list[State]] = {}
+        self._config = config
 
     def said_here(self, value: Any) -> Any:
         """A recorded value with this run's names in it."""
@@ -91,10 +134,14 @@ class Replay:
         worker.start()
         if cancel_when:
             until(cancel_when)
-            self._stub.Cancel(empty_pb2.Empty())
+            self.cancel()
         worker.join(DEADLINE_SECONDS)
         assert answers, f"{call['method']} of {request.get('urn')} did not end in {DEADLINE_SECONDS} s"
         return answers[0]
+
+    def cancel(self) -> None:
+        """Ask the stand-in to stop what it does."""
+        self._stub.Cancel(empty_pb2.Empty())
 
     def _answer(self, method: str, request: dict[str, Any]) -> Answer:
         message = self._message(method, request)
@@ -121,6 +168,8 @@ class Replay:
             fields |= {"properties" if method == "Delete" else "olds": state.outputs}
         elif method == "Read" and state and not request["lookup"]:
             fields |= {"inputs": state.inputs, "properties": state.outputs}
+        elif method == "Configure":
+            fields["args"] = {**fields.get("args", {}), **self._config}
         kind = getattr(
             provider_pb2, {"CheckConfig": "Check", "DiffConfig": "Diff"}.get(method, method) + "Request"
         )
@@ -148,7 +197,7 @@ class Replay:
             known.remove(state)
 
 
-def _failed(error: grpc.RpcError) -> tuple[Answer, dict[str, Any] | None]:
+def _failed(error: Any) -> tuple[Answer, dict[str, Any] | None]:
     text = f"{error.code().name}: {error.details()}"
     details = dict(error.trailing_metadata() or ()).get("grpc-status-details-bin")
     if not details:
@@ -184,14 +233,6 @@ def differences(recorded: Any, here: Any, path: str = "") -> list[str]:
     else:
         return [] if recorded == here else [f"{path}: {recorded!r} -> {here!r}"]
     return [found for pair in pairs for found in differences(pair[1], pair[2], pair[0])]
-
-
-class _Nothing:
-    def __repr__(self) -> str:
-        return "nothing"
-
-
-_NOTHING = _Nothing()
 
 
 def _ordered(items: list[Any]) -> list[Any]:

@@ -8,19 +8,29 @@ Set ANTGENT_TEST_KUBECONFIG and ANTGENT_TEST_BUSYBOX (an image with /bin/busybox
 that is already there.
 """
 
+import copy
 import os
 import re
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import docker
 import pytest
 
-from sandbox.providers import serving
-from sandbox.providers.kubernetes import Kubernetes
 from sandbox.providers.kubernetes_api import Client
 from sandbox.providers.kubernetes_config import load
-from tests.engine.kubernetes_replay import Answer, Replay, differences, recording, until
+from tests.engine.docker_replay import busybox
+from tests.engine.kubernetes_replay import (
+    Answer,
+    Replay,
+    differences,
+    engine_side,
+    kubeconfig_for,
+    recording,
+    until,
+)
 
 RECORDED_IMAGE, RECORDED_ABSENT = "docker.io/local/bb:1", "127.0.0.1:5001/absent"
 FIRST = (
@@ -48,33 +58,44 @@ NOT_AWAITED = {
     r"Deployment .*\.(status|managedFields|generation)\b": "how far the controllers have got",
     r"Deployment .*deployment\.kubernetes\.io/revision": "the same",
 }
+# A rollout between 09 and 10 was not recorded.
+UNRECORDED = {
+    "10-lookup": {
+        r"Deployment .*\.(generation|observedGeneration)": "one rollout less happened here",
+        r"Deployment .*deployment\.kubernetes\.io/revision": "the same",
+    }
+}
 
 
 @pytest.fixture(scope="module")
 def kubeconfig(request: pytest.FixtureRequest) -> Path:
-    """A real cluster's kubeconfig."""
-    given = os.environ.get("ANTGENT_TEST_KUBECONFIG")
-    return Path(given) if given else request.getfixturevalue("cluster").kubeconfig
+    """A real cluster's."""
+    return kubeconfig_for(request)
 
 
 @pytest.fixture(scope="module")
-def busybox(request: pytest.FixtureRequest) -> str:
-    """An image whose /bin/busybox does the few things that the recorded program asks of it."""
-    return os.environ.get("ANTGENT_TEST_BUSYBOX") or request.getfixturevalue("busybox_image")
+def image(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A pushed image with /bin/busybox in it, which is what the recorded program runs."""
+    if given := os.environ.get("ANTGENT_TEST_BUSYBOX"):
+        return given
+    folder = tmp_path_factory.mktemp("busybox")
+    shutil.copy(busybox(), folder / "busybox")
+    (folder / "Dockerfile").write_text("FROM scratch\nCOPY busybox /bin/busybox\n")
+    name = f"{request.getfixturevalue('registry_address')}/recorded-busybox"
+    client = docker.DockerClient(request.getfixturevalue("docker_host"))
+    client.images.build(path=str(folder), tag=f"{name}:1")
+    pushed = list(client.images.push(name, tag="1", stream=True, decode=True))
+    client.images.remove(f"{name}:1")
+    assert not [line for line in pushed if "error" in line], pushed
+    return f"{name}:1"
 
 
 @pytest.fixture(scope="module")
-def replay(kubeconfig: Path, busybox: str) -> Iterator[Replay]:
+def replay(kubeconfig: Path, image: str) -> Iterator[Replay]:
     """An engine's side, talking to a stand-in of its own."""
-    before = os.environ.get("KUBECONFIG")
-    os.environ["KUBECONFIG"] = str(kubeconfig)
-    server, port = serving.start(Kubernetes())
-    absent = busybox.partition("/")[0] + "/absent"
-    try:
-        yield Replay(f"127.0.0.1:{port}", {RECORDED_IMAGE: busybox, RECORDED_ABSENT: absent})
-    finally:
-        server.stop(grace=1).wait()
-        os.environ.pop("KUBECONFIG") if before is None else os.environ.update(KUBECONFIG=before)
+    absent = image.partition("/")[0] + "/absent"
+    with engine_side(kubeconfig, {RECORDED_IMAGE: image, RECORDED_ABSENT: absent}) as replay:
+        yield replay
 
 
 @pytest.fixture(scope="module")
@@ -155,19 +176,19 @@ CANCELLED: dict[str, tuple[str, str, Callable[[Hand], bool]]] = {
     "09-drift-repair": ("Update", "Service", lambda hand: bool(hand.object("Service"))),
 }
 REASONS = {
-    ("25-custom-timeout-crash", "Deployment"): (
+    ("25-custom-timeout-crash", "Update", "Deployment"): (
         r"timed out waiting to be Ready",
         r"\[ProgressDeadlineExceeded\] ReplicaSet \".*\" has timed out progressing",
         r"Minimum number of Pods to consider the application live was not attained",
         r"\[Pod .*\]: containers with unready status: \[server\]\[CrashLoopBackOff\] .*\n"
         r"container \"server\" terminated at .* \(Error: exit code 3\)",
     ),
-    ("08-drift-preview", "Deployment"): (
+    ("08-drift-preview", "Read", "Deployment"): (
         r"created but failed to initialize",
         r"Minimum number of Pods to consider the application live was not attained",
         r"\[Pod .*\]: containers with unready status: \[server\]\[(ImagePullBackOff|ErrImagePull)\] ",
     ),
-    ("08-drift-preview", "Service"): (r"created but failed to initialize",),
+    ("08-drift-preview", "Read", "Service"): (r"created but failed to initialize",),
 }
 
 
@@ -177,7 +198,7 @@ def test_the_stand_in_answers_as_the_official_plugin_did(step: str, replay: Repl
     """Protects that one program has the same plans, objects and state on the plugin and on the stand-in."""
     if step in BEFORE:
         BEFORE[step](hand)
-    before = {urn: list(states) for urn, states in replay.states.items()}
+    before = copy.deepcopy(replay.states)
     wrong = []
     for call in recording(step):
         wrong += _compared(step, call, replay, hand)
@@ -202,7 +223,7 @@ def _compared(step: str, call: dict[str, Any], replay: Replay, hand: Hand) -> li
         return _compared_errors(step, kind, call, answer, replay)
     found = differences(replay.said_here(call.get("response", {})), answer.response)
     is_awaited = "skipAwait" not in str(call) and not step.endswith("preview")
-    allowed = EXCEPTIONS if is_awaited else EXCEPTIONS | NOT_AWAITED
+    allowed = EXCEPTIONS | ({} if is_awaited else NOT_AWAITED) | UNRECORDED.get(step, {})
     where = f"{call['method']} {kind} "
     return [
         where + one
@@ -217,6 +238,6 @@ def _compared_errors(step: str, kind: str, call: dict[str, Any], answer: Answer,
     )
     expected = replay.said_here(recorded).replace("CANCELED:", "CANCELLED:")
     wrong = [] if expected == answer.error else [f"{call['method']} {kind}: {expected!r} -> {answer.error!r}"]
-    patterns = REASONS.get((step, kind), ())
+    patterns = REASONS.get((step, call["method"], kind), ())
     missing = [one for one in patterns if not any(re.search(one, reason) for reason in answer.reasons)]
     return wrong + [f"{call['method']} {kind}: no reason like {one!r} in {answer.reasons}" for one in missing]
