@@ -61,12 +61,7 @@ def pod_template(
             automount_service_account_token=False,
             enable_service_links=False,
             termination_grace_period_seconds=workload.stop_grace + DRAIN_SECONDS,
-            security_context=core.v1.PodSecurityContextArgs(
-                run_as_non_root=True,
-                run_as_user=USER,
-                run_as_group=USER,
-                seccomp_profile=core.v1.SeccompProfileArgs(type="RuntimeDefault"),
-            ),
+            security_context=_pod_security(),
             node_selector=dict(node_selector) or None,
             topology_spread_constraints=_spread(name, role, spread),
             containers=[_container(role, service, workload, config_map, secret)],
@@ -74,6 +69,15 @@ def pod_template(
                 core.v1.VolumeArgs(name="tmp", empty_dir=core.v1.EmptyDirVolumeSourceArgs(size_limit="64Mi"))
             ],
         ),
+    )
+
+
+def _pod_security() -> core.v1.PodSecurityContextArgs:
+    return core.v1.PodSecurityContextArgs(
+        run_as_non_root=True,
+        run_as_user=USER,
+        run_as_group=USER,
+        seccomp_profile=core.v1.SeccompProfileArgs(type="RuntimeDefault"),
     )
 
 
@@ -136,7 +140,7 @@ def _references(service: ServiceArgs) -> list[core.v1.EnvVarArgs] | None:
 
 def _secret_key(variable: str, reference: str) -> core.v1.SecretKeySelectorArgs:
     name, slash, key = reference.partition("/")
-    if not (name and slash and key):
+    if not (name and slash and key) or reference.startswith("arn:"):
         raise ArgumentError(
             f"antgent:secrets.{variable} is {reference!r}; the kubernetes runtime takes `secret-name/key`\n"
             f"  fix: pulumi config set --path 'antgent:secrets.{variable}' my-secret/key"

@@ -37,7 +37,8 @@ def up(
     """Start the sandbox, deploy the stack, and wait until antgent answers."""
     started = time.monotonic()
     home = Home.default()
-    sandbox = assembly.start(home, runtime or local_stack.runtime(stack))
+    wanted = runtime or local_stack.runtime(stack)
+    sandbox = assembly.start(home, wanted, context=local_stack.kube_context(stack))
     deployed = local_stack.deploy(sandbox, stack, runtime)
     answered = wait_until(lambda: _answers(deployed["url"]), seconds=ANSWER_SECONDS, every=0.5)
     if not answered:
@@ -65,7 +66,9 @@ def status(as_json: JsonOption = False) -> None:
     if as_json:
         print(json.dumps([asdict(row) for row in rows], indent=2))
     else:
-        table = Table("part", "version", "address", "pid", "health", box=None, pad_edge=False)
+        table = Table(box=None, pad_edge=False)
+        for heading in ("part", "version", "address", "pid", "health"):
+            table.add_column(heading, overflow="fold")
         for row in rows:
             table.add_row(row.part, row.version, row.address, str(row.pid or ""), row.health)
         console.print(table)
@@ -89,7 +92,7 @@ def doctor() -> None:
 @app.command()
 def logs(stack: StackOption = "local") -> None:
     """Follow the server's logs, by the command that the stack's outputs name."""
-    sandbox = assembly.attach(Home.default(), local_stack.runtime(stack))
+    sandbox = assembly.attach(Home.default())
     command = local_stack.outputs(sandbox, stack)["logs"]
     raise typer.Exit(subprocess.run(shlex.split(command), env=sandbox.env).returncode)
 
@@ -97,7 +100,7 @@ def logs(stack: StackOption = "local") -> None:
 @app.command()
 def url(stack: StackOption = "local") -> None:
     """Print where antgent answers."""
-    sandbox = assembly.attach(Home.default(), local_stack.runtime(stack))
+    sandbox = assembly.attach(Home.default())
     print(local_stack.outputs(sandbox, stack)["url"])
 
 
@@ -123,6 +126,9 @@ def main() -> None:
         app()
     except SandboxError as error:
         say(f"error: {error}")
+        raise SystemExit(1) from None
+    except OSError as error:
+        say(f"error: {error.filename or 'the machine'}: {error.strerror or error}\n  fix: make doctor")
         raise SystemExit(1) from None
     except KeyboardInterrupt:
         say("interrupted; run the same command again to go on")

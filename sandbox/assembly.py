@@ -5,9 +5,10 @@ import shutil
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 
-from sandbox import base_image, cluster, docker_engine, registry, standins, temporal
-from sandbox import engine as engine_part
+from sandbox import base_image, cluster, docker_engine, registry, standins, temporal, workloads
+from sandbox.engine import ensure_engine, find_engine
 from sandbox.engine_env import engine_env
 from sandbox.errors import SandboxError
 from sandbox.paths import Home
@@ -30,11 +31,14 @@ class Sandbox:
     env: dict[str, str]
 
 
-def start(home: Home, runtime: str = "docker", *, pid: int | None = None) -> Sandbox:
+def start(
+    home: Home, runtime: str = "docker", *, context: str | None = None, pid: int | None = None
+) -> Sandbox:
     """Start every part that is not running yet.
 
     Args:
         runtime: `docker` or `kubernetes`; the latter brings a cluster.
+        context: a kubeconfig context to use instead of a cluster of our own. Defaults to our own.
         pid: a process whose end releases what checkouts share (tests). Defaults to none.
 
     Raises:
@@ -42,7 +46,7 @@ def start(home: Home, runtime: str = "docker", *, pid: int | None = None) -> San
             next start goes on from there.
     """
     _check_writable(home)
-    engine = engine_part.ensure_engine()
+    engine = ensure_engine()
     env = {**os.environ, **engine_env(engine, home)}
     docker = docker_engine.ensure_docker(home, pid=pid)
     with ThreadPoolExecutor() as pool:
@@ -58,20 +62,22 @@ def start(home: Home, runtime: str = "docker", *, pid: int | None = None) -> San
             "SANDBOX_BUILDER_IMAGE": images.result().builder,
         }
     if runtime == "kubernetes":
-        env["KUBECONFIG"] = str(cluster.ensure_cluster(home, env["SANDBOX_REGISTRY"]).kubeconfig)
+        if context is None:
+            _cluster_mark(home).touch()
+        env |= _cluster_env(home, env, context)
     return Sandbox(home, env)
 
 
-def attach(home: Home, runtime: str = "docker") -> Sandbox:
-    """A sandbox that runs already.
+def attach(home: Home) -> Sandbox:
+    """A sandbox that runs already, with a cluster if it has one.
 
     Raises:
-        SandboxError: it does not, or not with what `runtime` needs.
+        SandboxError: a part of it is down.
     """
     down = [row.part for row in status(home) if row.health != "healthy"]
     if down:
         raise SandboxError(f"the sandbox is not up ({', '.join(down)})", fix="make up")
-    return start(home, runtime)
+    return start(home, "kubernetes" if _cluster_mark(home).exists() else "docker")
 
 
 def stop(home: Home, *, purge: bool = False) -> None:
@@ -82,14 +88,15 @@ def stop(home: Home, *, purge: bool = False) -> None:
     """
     steps: list[Callable[[], object]] = [
         lambda: standins.stop_providers(home),
-        lambda: cluster.stop_cluster(home),
+        lambda: _stop_cluster(home),
+        lambda: workloads.remove(home),
         lambda: temporal.stop_temporal(home),
         lambda: registry.stop_registry(home),
         lambda: docker_engine.release_docker(home),
     ]
     problems = [problem for one in steps if (problem := _attempt(one))]
     if purge and not problems:
-        problems += [problem for problem in [_attempt(lambda: _remove(home))] if problem]
+        problems += [problem for one in _removals(home) if (problem := _attempt(one))]
     if problems:
         raise SandboxError("not everything could be stopped:\n" + "\n".join(problems), fix="make doctor")
 
@@ -97,13 +104,37 @@ def stop(home: Home, *, purge: bool = False) -> None:
 def status(home: Home) -> list[PartStatus]:
     """A row a part, also of those that are down."""
     return [
-        engine_part.status(home),
+        _engine_status(),
         docker_engine.status(home),
         registry.status(home),
         temporal.status(home),
         *standins.status(home),
-        *cluster.status(home),
+        *(cluster.status(home) if _cluster_mark(home).exists() else []),
     ]
+
+
+def _cluster_env(home: Home, env: dict[str, str], context: str | None) -> dict[str, str]:
+    services = {"temporal": env["SANDBOX_TEMPORAL"]}
+    found = cluster.ensure_cluster(home, env["SANDBOX_REGISTRY"], services=services, context=context)
+    path = f"{found.bin}{os.pathsep}{env['PATH']}" if found.bin else env["PATH"]
+    return {"KUBECONFIG": str(found.kubeconfig), "PATH": path}
+
+
+def _stop_cluster(home: Home) -> None:
+    cluster.stop_cluster(home)
+    _cluster_mark(home).unlink(missing_ok=True)
+
+
+def _cluster_mark(home: Home) -> Path:
+    """There once the home has had a cluster."""
+    return home.root / "has-cluster"
+
+
+def _engine_status() -> PartStatus:
+    found = find_engine()
+    if found is None:
+        return PartStatus("pulumi")
+    return PartStatus("pulumi", found.version, str(found.bin / "pulumi"), health="healthy")
 
 
 def _attempt(action: Callable[[], object]) -> str:
@@ -113,6 +144,10 @@ def _attempt(action: Callable[[], object]) -> str:
     except SandboxError as error:
         return str(error)
     return ""
+
+
+def _removals(home: Home) -> list[Callable[[], object]]:
+    return [lambda: cluster.purge(home), lambda: _remove(home)]
 
 
 def _remove(home: Home) -> None:

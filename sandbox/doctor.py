@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import psutil
 
 from sandbox import docker_engine
+from sandbox.engine import find_engine
 from sandbox.errors import SandboxError
 from sandbox.packages import can_install
 from sandbox.paths import Home, cache_dir
@@ -68,7 +69,7 @@ def _docker(home: Home) -> Finding:
         return Finding(f"docker: {error.problem}", error.fix)
     if found:
         return Finding(
-            f"docker: {found.version} at {found.host}{' (the sandbox’s own)' if found.ours else ''}"
+            f"docker: {found.version} at {found.host}{' (started by the sandbox)' if found.ours else ''}"
         )
     if os.environ.get("DOCKER_HOST"):
         return Finding(
@@ -81,9 +82,7 @@ def _docker(home: Home) -> Finding:
 
 
 def _engine() -> Finding:
-    built = sorted(folder.parent.name for folder in (cache_dir() / "engine").glob("*/bin"))
-    if shutil.which("pulumi"):
-        return Finding(f"pulumi: {shutil.which('pulumi')}")
+    found = find_engine()
     return Finding(
-        f"pulumi: {', '.join(built)} in the cache" if built else "pulumi: none yet; `make up` gets one"
+        f"pulumi: {found.version} ({found.origin})" if found else "pulumi: none yet; `make up` gets one"
     )

@@ -24,6 +24,12 @@ def runtime(stack: str) -> str:
     return _known(word)
 
 
+def kube_context(stack: str) -> str | None:
+    """The kubeconfig context that a stack file names; None for the sandbox's own cluster."""
+    service = _read(_file(stack)).get("config", {}).get(SERVICE) or {}
+    return (service.get("kubernetes") or {}).get("context")
+
+
 def deploy(sandbox: Sandbox, stack: str, wanted_runtime: str | None = None) -> dict[str, Any]:
     """Run `pulumi up` on the stack and return its outputs.
 

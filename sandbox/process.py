@@ -148,8 +148,9 @@ class Daemon:
                 family += process.children(recursive=True)
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.terminate()
-            _, alive = psutil.wait_procs(family[:1], timeout=grace)
-            for one in [*alive, *family[1:]]:
+            # Not psutil's own wait: it lasts until init has reaped the zombie.
+            wait_until(lambda: self.process() is None, seconds=grace, every=0.02)
+            for one in family:
                 with contextlib.suppress(psutil.NoSuchProcess):
                     one.kill()
             with contextlib.suppress(ChildProcessError):

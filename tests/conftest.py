@@ -70,6 +70,7 @@ class Stack:
         self.folder, self.env = folder, dict(env)
         self.file = folder / "Pulumi.test.yaml"
         project = yaml.safe_load((CHECKOUT / "Pulumi.yaml").read_text())
+        project["runtime"]["options"]["virtualenv"] = str(CHECKOUT / ".venv")
         (folder / "Pulumi.yaml").write_text(yaml.safe_dump(project | {"main": str(CHECKOUT)}))
         self.configure(config)
         self.pulumi = Pulumi(folder, "test", self.env)

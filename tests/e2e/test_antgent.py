@@ -46,12 +46,14 @@ def test_a_release_is_one_changed_line(released: Stack) -> None:
     assert released.version() == "0.3.2"
 
 
-def test_the_worker_completes_a_workflow_on_temporal(released: Stack, sandbox: Sandbox) -> None:
+@pytest.mark.usefixtures("released")
+def test_the_worker_completes_a_workflow_on_temporal(sandbox: Sandbox) -> None:
     """A worker is healthy when work gets done, not when its process runs."""
     assert "hello" in asyncio.run(echo(sandbox.env["SANDBOX_TEMPORAL"], "hello"))
 
 
-def test_both_workloads_run_one_digest_without_privileges(released: Stack, sandbox: Sandbox) -> None:
+@pytest.mark.usefixtures("released")
+def test_both_workloads_run_one_digest_without_privileges(sandbox: Sandbox) -> None:
     """Promises 1 and 3, on the real image."""
     client = docker.DockerClient(base_url=sandbox.env["DOCKER_HOST"])
     stack = {"label": ["antgent.workload", "antgent.release=v0.3.2"]}

@@ -56,7 +56,7 @@ def test_both_workloads_run_the_pushed_digest_confined(
         assert host["ReadonlyRootfs"] is True
         assert host["CapDrop"] == ["ALL"]
         assert host["SecurityOpt"] == ["no-new-privileges:true"]
-        assert host["Memory"] == host["MemorySwap"] == 32 * 1024 * 1024
+        assert host["Memory"] == host["MemorySwap"] == 64 * 1024 * 1024
         assert host["NanoCpus"] == 250_000_000
         assert host["RestartPolicy"]["Name"] == "unless-stopped"
     assert stack.version() == "1.0.0"
@@ -173,7 +173,7 @@ def test_a_preview_without_docker_says_so_in_one_line_with_the_fix(docker_stack:
     stack.env["DOCKER_HOST"] = "unix:///nowhere/docker.sock"
     stack.pulumi.env = stack.env
     with pytest.raises(
-        PulumiError, match="no Docker engine answers at unix:///nowhere/docker.sock"
+        PulumiError, match=r"no Docker engine answers at unix:///nowhere/docker\.sock"
     ) as failed:
         stack.pulumi.preview()
     assert "fix: start Docker" in str(failed.value)
@@ -183,7 +183,7 @@ def test_a_registry_that_is_down_is_named_with_the_fix(docker_stack: MakeStack) 
     """The registry is asked before anything is built."""
     stack = docker_stack()
     stack.change(registry=stack.config["registry"] | {"server": f"127.0.0.1:{free_port()}"})
-    with pytest.raises(PulumiError, match="the registry 127.0.0.1:[0-9]+ does not answer"):
+    with pytest.raises(PulumiError, match=r"the registry 127\.0\.0\.1:[0-9]+ does not answer"):
         stack.pulumi.preview()
 
 
