@@ -15,6 +15,7 @@ from typing import Any
 import httpx
 import pytest
 
+from sandbox.packages import Package, ensure_packages
 from sandbox.process import wait_until
 from sandbox.pulumi_cli import PulumiError
 from tests.conftest import Stack
@@ -22,6 +23,12 @@ from tests.conftest import Stack
 MakeStack = Callable[..., Stack]
 RATE = 240
 CLIENTS = 8
+
+
+@pytest.fixture(scope="module", autouse=True)
+def load_tool() -> None:
+    """An independent load generator, from Debian's packages."""
+    ensure_packages([Package("hey", "hey", "sends the load that a rollout must not drop")])
 
 
 def kubectl(stack: Stack, *words: str) -> Any:
