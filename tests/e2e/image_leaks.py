@@ -14,9 +14,10 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import docker
+from pip._internal.models.index import PyPI
 
 PEM = re.compile(rb"-----BEGIN CERTIFICATE-----\s+(.+?)-----END CERTIFICATE-----", re.DOTALL)
-PUBLIC = {"", "packages.example"}
+PUBLIC = {"", PyPI.netloc, PyPI.file_storage_domain}
 BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
 PACKAGED = Path("/usr/share/ca-certificates")
 CHUNK = 1 << 22

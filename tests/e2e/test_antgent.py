@@ -1,19 +1,20 @@
 """The main job on real input: the published antgent, built, pushed, run and released."""
 
 import asyncio
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import docker
 import pytest
 import yaml
+from pip._internal.models.index import PyPI
 
 from sandbox.assembly import Sandbox
 from sandbox.paths import CHECKOUT
 from sandbox.process import free_port
 from tests.conftest import Stack, destroy
 from tests.e2e.echo_workflow import echo
+from tests.e2e.image_leaks import leaks, machine_needles
 
 pytestmark = pytest.mark.timeout(2400)
 
@@ -74,10 +75,11 @@ def test_a_second_up_changes_nothing(released: Stack) -> None:
 
 def test_no_package_registry_and_no_secret_in_state_logs_or_image(released: Stack, sandbox: Sandbox) -> None:
     """Where packages came from is this machine's affair; it must not travel with the release."""
-    hosts = _registry_hosts()
+    hosts = {PyPI.netloc, PyPI.file_storage_domain}
     client = docker.DockerClient(base_url=sandbox.env["DOCKER_HOST"])
     image = released.pulumi.outputs()["image"]
     passphrase = Path(sandbox.env["PULUMI_CONFIG_PASSPHRASE_FILE"]).read_text().strip()
+    assert leaks(client, image, machine_needles()) == []
     texts = {
         "state": str(released.pulumi.export()),
         "image": str(client.images.get(image).attrs) + str(client.images.get(image).history()),
@@ -87,10 +89,3 @@ def test_no_package_registry_and_no_secret_in_state_logs_or_image(released: Stac
         assert passphrase not in text, f"the passphrase stands in {where}"
         for host in hosts:
             assert host not in text, f"{host} stands in {where}"
-
-
-def _registry_hosts() -> set[str]:
-    """The hosts that this machine's pip is configured to ask, beside the public default."""
-    said = subprocess.run(["pip", "config", "list"], capture_output=True, text=True).stdout
-    urls = [word.strip("'\"") for word in said.replace("=", " ").split() if "://" in word]
-    return {url.split("://")[1].split("/")[0].rpartition("@")[2] for url in urls} | set()
