@@ -37,7 +37,7 @@ def up(
     """Start the sandbox, deploy the stack, and wait until antgent answers."""
     started = time.monotonic()
     home = Home.default()
-    wanted = runtime or local_stack.runtime(stack)
+    wanted = local_stack.known_runtime(runtime) if runtime else local_stack.runtime(stack)
     sandbox = assembly.start(home, wanted, context=local_stack.kube_context(stack))
     deployed = local_stack.deploy(sandbox, stack, runtime)
     answered = wait_until(lambda: _answers(deployed["url"]), seconds=ANSWER_SECONDS, every=0.5)

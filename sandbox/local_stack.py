@@ -21,7 +21,7 @@ def runtime(stack: str) -> str:
         SandboxError: there is no such stack file, or its runtime does not run in the sandbox.
     """
     word = (_read(_file(stack)).get("config", {}).get(SERVICE) or {}).get("runtime", "docker")
-    return _known(word)
+    return known_runtime(word)
 
 
 def kube_context(stack: str) -> str | None:
@@ -41,7 +41,7 @@ def deploy(sandbox: Sandbox, stack: str, wanted_runtime: str | None = None) -> d
         SandboxError: the `up` failed; the message is the engine's own.
     """
     if wanted_runtime:
-        _set_runtime(stack, _known(wanted_runtime))
+        _set_runtime(stack, known_runtime(wanted_runtime))
     engine = Pulumi(CHECKOUT, stack, sandbox.env)
     with step(f"pulumi up --stack {stack}"):
         engine.stack_init()
@@ -62,7 +62,12 @@ def outputs(sandbox: Sandbox, stack: str) -> dict[str, Any]:
     return found
 
 
-def _known(word: str) -> str:
+def known_runtime(word: str) -> str:
+    """The word, when the sandbox runs that runtime.
+
+    Raises:
+        SandboxError: it does not.
+    """
     if word not in PROVIDERS:
         raise SandboxError(
             f"the sandbox does not run the runtime {word!r}, only {', '.join(PROVIDERS)}",
