@@ -9,6 +9,7 @@ from sandbox.errors import SandboxError
 
 # Name to module and class; a module is imported only when it is asked for.
 STAND_INS = {
+    "aws": ("sandbox.providers.aws", "Aws"),
     "docker": ("sandbox.providers.docker", "Docker"),
     "kubernetes": ("sandbox.providers.kubernetes", "Kubernetes"),
 }

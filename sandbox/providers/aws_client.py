@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import threading
 from collections.abc import Generator
 from functools import cached_property, lru_cache
@@ -24,6 +25,7 @@ NO_REGION = (
 )
 _DENIED = ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError")
 _IAM_PREFIX = {"elbv2": "elasticloadbalancing"}
+_XML = re.compile(r"<Code>(\w+)</Code>\s*<Message>(.*?)</Message>", re.DOTALL)
 _making = threading.Lock()
 
 
@@ -41,7 +43,7 @@ def _opened(value: Any) -> Any:
 
 def check_settings(config: Props) -> None:
     """Raise CheckError for settings that only the official plugin takes, and for a missing region."""
-    refused = {name: "is not supported by the stand-in" for name in {*config} - SETTINGS}
+    refused = dict.fromkeys({*config} - SETTINGS, "is not supported by the stand-in")
     region = config.get("region") or os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
     if not region:
         refused["region"] = NO_REGION
@@ -146,12 +148,20 @@ def _client(
 def is_gone(error: Exception) -> bool:
     """Whether AWS says that the thing does not exist."""
     code = code_of(error)
+    # moto's way of saying ObjectNotFoundException.
+    if code == "ValidationException" and re.match("No scal(able target|ing policy) found", message_of(error)):
+        return True
     return "NotFound" in code or code.startswith("NoSuch") or code.endswith("NotFoundException")
 
 
 def code_of(error: Exception) -> str:
     """AWS's error code; empty for other failures."""
     return getattr(error, "response", {}).get("Error", {}).get("Code", "")
+
+
+def message_of(error: Exception) -> str:
+    """AWS's own words; empty for other failures."""
+    return getattr(error, "response", {}).get("Error", {}).get("Message", "")
 
 
 @contextlib.contextmanager
@@ -170,12 +180,12 @@ def said(service: str, doing: str) -> Generator[None]:
 def _words(service: str, error: Any) -> str:
     answer = error.response
     status = answer.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    operation, details = error.operation_name, answer.get("Error", {})
-    text = (
-        f"operation error {service}: {operation}, https response error StatusCode: {status}, "
-        f"{details.get('Code')}: {details.get('Message')}"
-    )
-    if details.get("Code") in _DENIED:
+    operation, code, message = error.operation_name, code_of(error), message_of(error)
+    # moto refuses in XML also where the service speaks JSON.
+    if found := _XML.search(message):
+        code, message = found.groups()
+    text = f"operation error {service}: {operation}, https response error StatusCode: {status}, {code}: {message}"
+    if code in _DENIED:
         action = f"{_IAM_PREFIX.get(service, service)}:{operation}"
         text += f"\n  fix: allow {action} to the role or user that runs this command"
     return text

@@ -1,13 +1,15 @@
 """`aws:ecr/*`: repositories, and what hangs on them. In the sandbox a repository is one of its registry."""
 
-import json
+# Handlers share one form, whether they need all of it or not.
+# ruff: noqa: ARG002
+
 from typing import Any
 
 from sandbox.providers import aws_images
 from sandbox.providers.aws_client import AwsClients
 from sandbox.providers.aws_resource import TAGS, AwsResource
 from sandbox.providers.aws_tags import mapped, pairs
-from sandbox.providers.aws_values import compact, computed, nothing, words
+from sandbox.providers.aws_values import compact, computed, document_problem, nothing, words
 from sandbox.providers.bridge import Block
 from sandbox.providers.resource import Props
 from sandbox.providers.session import ProviderError
@@ -96,8 +98,16 @@ class _Policy(AwsResource):
     deleted_first = True
     block = Block(absent=computed("policy repository registryId region"), replaces=words("repository region"))
 
-    def make(self, aws: AwsClients, inputs: Props) -> str:  # noqa: ARG002
+    def make(self, aws: AwsClients, inputs: Props) -> str:
+        self.put(aws.of("ecr"), inputs["repository"], inputs["policy"])
         return inputs["repository"]
+
+    def settle(self, aws: AwsClients, id: str, seen: Props, inputs: Props) -> None:
+        if seen:
+            self.put(aws.of("ecr"), id, inputs["policy"])
+
+    def put(self, ecr: Any, repository: str, policy: str) -> None:
+        raise NotImplementedError
 
     def _answer(self, found: Props, text: str) -> Props:
         return {
@@ -107,7 +117,7 @@ class _Policy(AwsResource):
         }
 
     def problems(self, inputs: Props) -> dict[str, str]:
-        return json_problem("policy", inputs.get("policy"))
+        return document_problem(inputs, "policy")
 
 
 class LifecyclePolicy(_Policy):
@@ -117,14 +127,14 @@ class LifecyclePolicy(_Policy):
     args = "pulumi_aws.ecr:LifecyclePolicyArgs"
     label = "ECR Lifecycle Policy"
 
-    def find(self, aws: AwsClients, id: str, inputs: Props) -> Props:  # noqa: ARG002
+    def find(self, aws: AwsClients, id: str, inputs: Props) -> Props:
         found = aws.of("ecr").get_lifecycle_policy(repositoryName=id)
         return self._answer(found, compact(found["lifecyclePolicyText"]))
 
-    def settle(self, aws: AwsClients, id: str, seen: Props, inputs: Props) -> None:  # noqa: ARG002
-        aws.of("ecr").put_lifecycle_policy(repositoryName=id, lifecyclePolicyText=compact(inputs["policy"]))
+    def put(self, ecr: Any, repository: str, policy: str) -> None:
+        ecr.put_lifecycle_policy(repositoryName=repository, lifecyclePolicyText=compact(policy))
 
-    def remove(self, aws: AwsClients, id: str, inputs: Props, outputs: Props) -> None:  # noqa: ARG002
+    def remove(self, aws: AwsClients, id: str, inputs: Props, outputs: Props) -> None:
         aws.of("ecr").delete_lifecycle_policy(repositoryName=id)
 
 
@@ -135,14 +145,14 @@ class RepositoryPolicy(_Policy):
     args = "pulumi_aws.ecr:RepositoryPolicyArgs"
     label = "ECR Repository Policy"
 
-    def find(self, aws: AwsClients, id: str, inputs: Props) -> Props:  # noqa: ARG002
+    def find(self, aws: AwsClients, id: str, inputs: Props) -> Props:
         found = aws.of("ecr").get_repository_policy(repositoryName=id)
         return self._answer(found, compact(found["policyText"]))
 
-    def settle(self, aws: AwsClients, id: str, seen: Props, inputs: Props) -> None:  # noqa: ARG002
-        aws.of("ecr").set_repository_policy(repositoryName=id, policyText=inputs["policy"])
+    def put(self, ecr: Any, repository: str, policy: str) -> None:
+        ecr.set_repository_policy(repositoryName=repository, policyText=policy)
 
-    def remove(self, aws: AwsClients, id: str, inputs: Props, outputs: Props) -> None:  # noqa: ARG002
+    def remove(self, aws: AwsClients, id: str, inputs: Props, outputs: Props) -> None:
         aws.of("ecr").delete_repository_policy(repositoryName=id)
 
 
@@ -157,10 +167,10 @@ class ReplicationConfiguration(AwsResource):
         replaces=words("region"),
     )
 
-    def make(self, aws: AwsClients, inputs: Props) -> str:  # noqa: ARG002
+    def make(self, aws: AwsClients, inputs: Props) -> str:
         return aws.account
 
-    def find(self, aws: AwsClients, id: str, inputs: Props) -> Props:  # noqa: ARG002
+    def find(self, aws: AwsClients, id: str, inputs: Props) -> Props:
         found = aws.of("ecr").describe_registry()
         rules = [
             {"repositoryFilters": [], **one} for one in found["replicationConfiguration"].get("rules", [])
@@ -170,11 +180,11 @@ class ReplicationConfiguration(AwsResource):
             "replicationConfiguration": {"rules": rules} if rules else None,
         }
 
-    def settle(self, aws: AwsClients, id: str, seen: Props, inputs: Props) -> None:  # noqa: ARG002
+    def settle(self, aws: AwsClients, id: str, seen: Props, inputs: Props) -> None:
         wanted = inputs.get("replicationConfiguration") or {"rules": []}
         aws.of("ecr").put_replication_configuration(replicationConfiguration=wanted)
 
-    def remove(self, aws: AwsClients, id: str, inputs: Props, outputs: Props) -> None:  # noqa: ARG002
+    def remove(self, aws: AwsClients, id: str, inputs: Props, outputs: Props) -> None:
         aws.of("ecr").put_replication_configuration(replicationConfiguration={"rules": []})
 
 
@@ -190,32 +200,19 @@ class RegistryScanningConfiguration(AwsResource):
         sets=words("rules"),
     )
 
-    def make(self, aws: AwsClients, inputs: Props) -> str:  # noqa: ARG002
+    def make(self, aws: AwsClients, inputs: Props) -> str:
         return aws.account
 
-    def find(self, aws: AwsClients, id: str, inputs: Props) -> Props:  # noqa: ARG002
+    def find(self, aws: AwsClients, id: str, inputs: Props) -> Props:
         found = aws.of("ecr").get_registry_scanning_configuration()
         configuration = found["scanningConfiguration"]
         return {"registryId": found["registryId"], "scanType": configuration["scanType"], "rules": sorted(
             configuration.get("rules", []), key=repr)}  # fmt: skip
 
-    def settle(self, aws: AwsClients, id: str, seen: Props, inputs: Props) -> None:  # noqa: ARG002
+    def settle(self, aws: AwsClients, id: str, seen: Props, inputs: Props) -> None:
         aws.of("ecr").put_registry_scanning_configuration(
             scanType=inputs["scanType"], rules=inputs.get("rules", [])
         )
 
-    def remove(self, aws: AwsClients, id: str, inputs: Props, outputs: Props) -> None:  # noqa: ARG002
+    def remove(self, aws: AwsClients, id: str, inputs: Props, outputs: Props) -> None:
         aws.of("ecr").put_registry_scanning_configuration(scanType="BASIC", rules=[])
-
-
-def json_problem(name: str, text: Any) -> dict[str, str]:
-    """What is wrong with a property that must be JSON."""
-    from sandbox.providers.values import UNKNOWN
-
-    if not isinstance(text, str) or text == UNKNOWN:
-        return {}
-    try:
-        json.loads(text)
-    except ValueError as error:
-        return {name: f'"{name}" contains an invalid JSON: {error}'}
-    return {}

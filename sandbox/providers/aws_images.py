@@ -32,7 +32,7 @@ def tags(name: str) -> list[str]:
     if not registry():
         return []
     with contextlib.suppress(httpx.HTTPError, ValueError):
-        answer = httpx.get(f"http://{registry()}/v2/{name}/tags/list", timeout=10)
+        answer = httpx.get(f"http://{registry()}/v2/{name}/tags/list", timeout=10, trust_env=False)
         return sorted(answer.json().get("tags") or [])
     return []
 
@@ -43,7 +43,10 @@ def digest(name: str, reference: str) -> str | None:
 
     with contextlib.suppress(httpx.HTTPError):
         answer = httpx.head(
-            f"http://{registry()}/v2/{name}/manifests/{reference}", headers={"Accept": _MANIFESTS}, timeout=10
+            f"http://{registry()}/v2/{name}/manifests/{reference}",
+            headers={"Accept": _MANIFESTS},
+            timeout=10,
+            trust_env=False,
         )
         return answer.headers.get("Docker-Content-Digest") if answer.is_success else None
     return None
@@ -55,4 +58,4 @@ def forget(name: str, held: list[str]) -> None:
 
     for found in {digest(name, tag) for tag in held} - {None}:
         with contextlib.suppress(httpx.HTTPError):
-            httpx.delete(f"http://{registry()}/v2/{name}/manifests/{found}", timeout=10)
+            httpx.delete(f"http://{registry()}/v2/{name}/manifests/{found}", timeout=10, trust_env=False)

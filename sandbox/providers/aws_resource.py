@@ -70,6 +70,11 @@ class AwsResource(Bridged):
     def tag_target(self, id: str, outputs: Props) -> str:
         return outputs.get("arn") or id
 
+    def retag(self, aws: AwsClients, target: str, seen: Props, inputs: Props) -> None:
+        if self.tagging:
+            before, after = seen.get("tagsAll") or {}, inputs.get("tagsAll") or {}
+            retag(aws.of(self.service), TAGGING[self.tagging], target, before, after)
+
     # The engine's calls.
 
     def check(self, call: Call, old: Props, new: Props) -> Props:
@@ -119,10 +124,7 @@ class AwsResource(Bridged):
         wanted, aws = plain(new), self._aws(call, new)
         with self._said("updating", {"name": id}):
             self.settle(aws, id, old_outputs, wanted)
-            if self.tagging:
-                target = self.tag_target(id, old_outputs)
-                before, after = old_outputs.get("tagsAll") or {}, wanted.get("tagsAll") or {}
-                retag(aws.of(self.service), TAGGING[self.tagging], target, before, after)
+            self.retag(aws, self.tag_target(id, old_outputs), old_outputs, wanted)
             found = self._found(aws, id, wanted)
         if found is None:
             raise ProviderError(
@@ -214,7 +216,8 @@ class AwsResource(Bridged):
 
     def _with_tags(self, aws: AwsClients, found: Props, inputs: Props) -> Props:
         """What was found, with `region`, and of all tags those apart that the program gave itself."""
-        known = {"region": aws.region, **found} if "region" in self.block.absent else found
+        known = {name: value for name, value in found.items() if name in self.block.absent}
+        known |= {"region": aws.region} if "region" in self.block.absent else {}
         if "tagsAll" not in found:
             return known
         own = inputs.get("tags") or {}

@@ -77,6 +77,17 @@ def compact(document: Any) -> str:
     return json.dumps(loaded, separators=(",", ":"), sort_keys=True)
 
 
+def document_problem(inputs: Mapping[str, Any], name: str) -> dict[str, str]:
+    """What is wrong with a property that must be JSON: property to reason."""
+    text = inputs.get(name)
+    if isinstance(text, str) and text != UNKNOWN:
+        try:
+            json.loads(text)
+        except ValueError as error:
+            return {name: f'"{name}" contains an invalid JSON: {error}'}
+    return {}
+
+
 def same_document(old: Any, new: Any) -> bool:
     """Whether two JSON texts say the same."""
     try:

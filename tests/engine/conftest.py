@@ -8,6 +8,9 @@ from pathlib import Path
 import docker
 import pytest
 
+from sandbox import aws
+from sandbox.paths import Home
+from sandbox.providers.aws import Aws
 from sandbox.providers.docker import Docker
 from sandbox.providers.serving import start
 from tests.engine.docker_client import Client
@@ -49,3 +52,21 @@ def image(client: Client, context: Path, registry_address: str) -> str:
     """The digest reference of a pushed image without an entry point."""
     name = f"{registry_address}/{client.mark}:1"
     return client.create("Image", {"imageName": name, "build": {"context": str(context)}})[2]["repoDigest"]
+
+
+@pytest.fixture(scope="session")
+def aws_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """An AWS API of this session's own."""
+    home = Home(tmp_path_factory.mktemp("aws"))
+    try:
+        yield aws.ensure_aws(home).endpoint
+    finally:
+        aws.stop_aws(home)
+
+
+@pytest.fixture(scope="session")
+def standin_port() -> Iterator[int]:
+    """The stand-in, served in this process as `python -m sandbox.providers aws` serves it."""
+    server, port = start(Aws())
+    yield port
+    server.stop(grace=0).wait(10)
