@@ -9,14 +9,9 @@ from components.rollout import end_quietly_when_cancelled
 end_quietly_when_cancelled()
 
 stack = settings.load()
-release = deployment.image(stack)
+registry = deployment.registry(stack)
+release = deployment.image(stack, registry)
 service = deployment.service(stack, release)
 
-pulumi.export("tag", stack.image_tag)
-if release:
-    pulumi.export("image", release.reference)
-    pulumi.export("gitRevision", release.revision)
-if service:
-    pulumi.export("url", service.url)
-    pulumi.export("revision", service.revision)
-    pulumi.export("logs", service.logs)
+for name, value in deployment.exports(stack, registry, release, service).items():
+    pulumi.export(name, value)

@@ -6,6 +6,7 @@ Environments that may not drop a request use the Kubernetes or the ECS runtime.
 
 from dataclasses import dataclass, field
 from socket import create_connection
+from typing import Any
 
 import docker as docker_client
 import pulumi
@@ -60,7 +61,7 @@ class DockerService(pulumi.ComponentResource):
         verdict = self._create_rollout(server, worker)
         self.outputs = ServiceOutputs(
             url=pulumi.Output.format("http://{}:{}", args.publish_address, args.publish_port),
-            image=verdict.target["image"],
+            image=pulumi.Output.from_input(args.service.image),
             revision=verdict.revision,
             logs=pulumi.Output.format("docker logs --follow {}", server.name),
         )
@@ -144,7 +145,7 @@ def _labels(args: DockerServiceArgs, role: str) -> list[docker.ContainerLabelArg
     ]
 
 
-def _limits(workload: WorkloadArgs) -> dict[str, object]:
+def _limits(workload: WorkloadArgs) -> dict[str, Any]:
     return {
         "memory": workload.memory,
         # Equal to `memory`: no swap. Unset, the provider computes it and shows a change at every `up`.
@@ -157,7 +158,7 @@ def _limits(workload: WorkloadArgs) -> dict[str, object]:
     }
 
 
-def _confinement() -> dict[str, object]:
+def _confinement() -> dict[str, Any]:
     return {
         "user": USER,
         "read_only": True,

@@ -13,13 +13,12 @@ from pathlib import Path, PurePosixPath
 import pulumi
 import pulumi_docker as docker
 from docker.utils.build import PatternMatcher
-from pulumi import Input, Output, ResourceOptions
+from pulumi import Output, ResourceOptions
 
 from components.errors import ArgumentError
-from components.oci import Release, find_release
+from components.oci import REVISION_LABEL, Release, find_release
 
 CONTENT_LABEL = "antgent.build.content"
-REVISION_LABEL = "org.opencontainers.image.revision"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,8 +45,8 @@ class BuiltImageArgs:
     """The git revision that labels the image; it decides no content. Defaults to `unknown`."""
     username: str = ""
     """The registry's user. Defaults to an anonymous push."""
-    password: Input[str] = ""
-    """Its password, a secret. Defaults to none."""
+    password: str = field(default="", repr=False)
+    """Its password; a secret from here on. Defaults to none."""
 
 
 @dataclass(frozen=True)
@@ -80,13 +79,14 @@ class BuiltImage(pulumi.ComponentResource):
     def __init__(self, name: str, args: BuiltImageArgs, opts: ResourceOptions | None = None) -> None:
         super().__init__("antgent:image:BuiltImage", name, None, opts)
         self._name, self._args = name, args
+        self._needs = opts.depends_on if opts else None
         whole = hash_context(args.context, args.dockerfile)
         content = hash_content(args)
-        found = find_release(args.repository, args.tag)
+        found = find_release(args.repository, args.tag, username=args.username, password=args.password)
         check_content(args, content, found)
         build = decide(args.tag, whole, found, _last_build(name))
         image = self._create_image(build, content) if build else None
-        self.reference = Output.from_input(found.reference if found else image.repo_digest)
+        self.reference = image.repo_digest if image and not found else Output.from_input(_reference(found))
         self.revision = found.labels.get(REVISION_LABEL, "unknown") if found else args.revision
         self.register_outputs({"reference": self.reference, "build": vars(build) if build else None})
 
@@ -105,12 +105,17 @@ class BuiltImage(pulumi.ComponentResource):
             registry=docker.RegistryArgs(
                 server=args.repository.partition("/")[0],
                 username=args.username or None,
-                password=args.password if args.username else None,
+                password=Output.secret(args.password) if args.username else None,
             ),
             build_on_preview=False,
             # The revision labels the build that was made; a later commit is no reason for another.
-            opts=ResourceOptions(parent=self, ignore_changes=["build.args.REVISION"]),
+            # A component's children do not wait for what the component waits for.
+            opts=ResourceOptions(parent=self, ignore_changes=["build.args.REVISION"], depends_on=self._needs),
         )
+
+
+def _reference(found: Release | None) -> str:
+    return found.reference if found else ""
 
 
 def decide(tag: str, context: str, found: Release | None, last: Build | None) -> Build | None:

@@ -72,7 +72,9 @@ def _create_ingress(owner: "KubernetesService", name: str, args: EdgeArgs, servi
         metadata=owner.meta("server", annotations={**args.annotations, **issuer, **no_wait}),
         spec=networking.v1.IngressSpecArgs(
             ingress_class_name=args.ingress_class,
-            tls=[networking.v1.IngressTLSArgs(hosts=[args.host], secret_name=secret)] if secret else None,
+            tls=[networking.v1.IngressTLSArgs(hosts=[str(args.host)], secret_name=secret)]
+            if secret
+            else None,
             rules=[
                 networking.v1.IngressRuleArgs(
                     host=args.host, http=networking.v1.HTTPIngressRuleValueArgs(paths=[path])

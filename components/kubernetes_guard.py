@@ -46,7 +46,7 @@ def _create_autoscaler(
                 api_version="apps/v1", kind="Deployment", name=deployment.metadata["name"]
             ),
             min_replicas=workload.replicas,
-            max_replicas=workload.max_replicas,
+            max_replicas=workload.max_replicas or workload.replicas,
             metrics=[
                 autoscaling.v2.MetricSpecArgs(
                     type="Resource",

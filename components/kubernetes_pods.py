@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
+from typing import Any
 
 import pulumi
 from pulumi import Input
@@ -158,8 +159,9 @@ def _resources(workload: WorkloadArgs) -> core.v1.ResourceRequirementsArgs:
     )
 
 
-def _probes(workload: WorkloadArgs) -> dict[str, core.v1.ProbeArgs]:
+def _probes(workload: WorkloadArgs) -> dict[str, Any]:
     health = workload.health
+    action: dict[str, Any]
     if isinstance(workload, ServerArgs):
         headers = [core.v1.HTTPHeaderArgs(name=key, value=value) for key, value in health.header.items()]
         action = {

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import pulumi
 from pulumi import Output, ResourceOptions
@@ -79,7 +79,7 @@ class KubernetesService(pulumi.ComponentResource):
         verdict = self._create_rollout(deployments)
         self.outputs = ServiceOutputs(
             url=url,
-            image=verdict.target["image"],
+            image=Output.from_input(args.service.image),
             revision=verdict.revision,
             logs=Output.format(
                 "kubectl logs --namespace {} --selector app.kubernetes.io/name={} --all-containers --follow",
@@ -89,7 +89,7 @@ class KubernetesService(pulumi.ComponentResource):
         )
         self.register_outputs(vars(self.outputs))
 
-    def meta(self, role: str = "", **more: object) -> meta.v1.ObjectMetaArgs:
+    def meta(self, role: str = "", **more: Any) -> meta.v1.ObjectMetaArgs:
         """Metadata for an object of this component; `annotations` are merged, the rest is taken as it is."""
         annotations = {**self._args.annotations, **PATCH_FORCE, **more.pop("annotations", {})}
         return meta.v1.ObjectMetaArgs(
@@ -99,7 +99,7 @@ class KubernetesService(pulumi.ComponentResource):
             **more,
         )
 
-    def child(self, **more: object) -> ResourceOptions:
+    def child(self, **more: Any) -> ResourceOptions:
         """Options of a child."""
         return ResourceOptions(parent=self, **more)
 
@@ -177,8 +177,7 @@ class KubernetesService(pulumi.ComponentResource):
             f"{self._name}-{role}",
             metadata=self.meta(role, annotations=SKIP_AWAIT),
             spec=apps.v1.DeploymentSpecArgs(
-                # An autoscaler owns the number where one acts; `up` must not set it back.
-                replicas=None if workload.max_replicas else workload.replicas,
+                replicas=workload.replicas,
                 selector=meta.v1.LabelSelectorArgs(match_labels=selector(self._name, role)),
                 strategy=apps.v1.DeploymentStrategyArgs(
                     type="RollingUpdate",
@@ -188,7 +187,9 @@ class KubernetesService(pulumi.ComponentResource):
                 revision_history_limit=5,
                 template=template,
             ),
-            opts=self.child(),
+            # An autoscaler owns the number where one acts, and `up` must not set it back. The field is
+            # not left out instead: taken away, it falls back to 1 when an autoscaler is turned on.
+            opts=self.child(ignore_changes=["spec.replicas"] if workload.max_replicas else None),
         )
 
     def _pod_annotations(self, role: str) -> dict[str, pulumi.Input[str]]:

@@ -8,6 +8,8 @@ import httpx
 
 from components.errors import ArgumentError
 
+REVISION_LABEL = "org.opencontainers.image.revision"
+"""Where an image says which commit it was built from."""
 _MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 _OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 _LISTS = (

@@ -133,10 +133,10 @@ class RolloutProvider(ResourceProvider):
         _give_verdict(props)
         return CreateResult(id_="rollout", outs=_outputs(props))
 
-    def update(self, _id: str, _olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
+    def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> UpdateResult:
         """Give the verdict on a new revision; when it is bad, state keeps the last good one."""
-        _give_verdict(news)
-        return UpdateResult(outs=_outputs(news))
+        _give_verdict(_news)
+        return UpdateResult(outs=_outputs(_news))
 
 
 def _outputs(props: Mapping[str, Any]) -> dict[str, Any]:
@@ -161,7 +161,7 @@ def _say_only_the_verdict() -> None:
         error = sys.exc_info()[1]
         return str(error) if isinstance(error, RolloutError) else original(*args, **kwargs)
 
-    traceback.format_exc = message_or_traceback
+    setattr(traceback, "format_exc", message_or_traceback)  # noqa: B010 — its type is a stranger's
 
 
 def end_quietly_when_cancelled() -> None:

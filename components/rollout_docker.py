@@ -49,16 +49,21 @@ class DockerObserver:
             return Observation(
                 "failed", f"{workload}: its container is gone", f"no container {container_id[:12]}"
             )
-        if container.attrs["Config"]["Image"] != self._image:
+        if _facts(container)["Config"]["Image"] != self._image:
             return Observation(
-                "failed", f"{workload}: runs another image", f"it runs {container.attrs['Config']['Image']}"
+                "failed", f"{workload}: runs another image", f"it runs {_facts(container)['Config']['Image']}"
             )
         return _judge(workload, container)
 
 
+def _facts(container: Container) -> dict[str, Any]:
+    """What `docker inspect` shows; the client's stubs allow for none, the API does not."""
+    return container.attrs or {}
+
+
 def _judge(workload: str, container: Container) -> Observation:
-    state = container.attrs["State"]
-    restarts = container.attrs["RestartCount"]
+    state = _facts(container)["State"]
+    restarts = _facts(container)["RestartCount"]
     health = state.get("Health", {}).get("Status")
     if health == "healthy":
         return Observation("ready", f"{workload}: healthy")
@@ -86,8 +91,8 @@ def _ending(state: Mapping[str, Any], restarts: int) -> str:
 
 
 def _evidence(container: Container) -> str:
-    probes = container.attrs["State"].get("Health", {}).get("Log") or []
-    lines = [f"{container.name}, {container.attrs['Config']['Image']}"]
+    probes = _facts(container)["State"].get("Health", {}).get("Log") or []
+    lines = [f"{container.name}, {_facts(container)['Config']['Image']}"]
     if probes:
         lines.append(f"last probe (exit code {probes[-1]['ExitCode']}): {probes[-1]['Output'].strip()[:500]}")
     logs = container.logs(tail=LOG_LINES).decode(errors="replace").rstrip()

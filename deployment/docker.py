@@ -2,6 +2,7 @@
 
 import functools
 import subprocess
+from collections.abc import Sequence
 
 import pulumi
 import pulumi_docker as docker
@@ -10,37 +11,46 @@ from pulumi import ResourceOptions
 from components.docker_service import DockerService, DockerServiceArgs, ping
 from components.image import BuiltImage, BuiltImageArgs
 from components.service import ServiceArgs, ServiceOutputs
+from deployment.registries import Login
+from deployment.sections import required
 from deployment.workloads import NAME
 from settings import Settings
 
 
-def built_image(stack: Settings) -> BuiltImage:
-    """The stack's release, built where it is not in the registry yet."""
+def built_image(
+    stack: Settings, repository: str, login: Login, depends_on: Sequence[pulumi.Resource] = ()
+) -> BuiltImage:
+    """The stack's release, built where it is not in the registry yet.
+
+    Args:
+        repository: where it is pushed to, with its host.
+        login: who pushes.
+        depends_on: what must exist before the push.
+    """
     ping(stack.docker_host)
-    build, registry = stack.build, stack.registry
-    password = registry.password.output() if registry.password else ""
+    build = required(stack.build)
     return BuiltImage(
         f"{NAME}-image",
         BuiltImageArgs(
-            repository=stack.repository,
-            tag=stack.image_tag,
+            repository=repository,
+            tag=required(stack.image_tag),
             context=build.context,
             dockerfile=build.dockerfile,
-            inputs=tuple(pattern.replace("{version}", stack.version) for pattern in build.inputs),
+            inputs=tuple(pattern.replace("{version}", required(stack.version)) for pattern in build.inputs),
             platform=build.platform,
             network=build.network,
-            build_args={**build.args, "ANTGENT_VERSION": stack.version},
+            build_args={**build.args, "ANTGENT_VERSION": required(stack.version)},
             revision=_git_revision(),
-            username=registry.username or "",
-            password=password,
+            username=login.username,
+            password=login.password,
         ),
-        opts=ResourceOptions(provider=_provider(stack.docker_host)),
+        opts=ResourceOptions(provider=_provider(stack.docker_host), depends_on=list(depends_on)),
     )
 
 
 def run(stack: Settings, _release: BuiltImage, args: ServiceArgs) -> ServiceOutputs:
     """The Docker runtime."""
-    options = stack.service.docker
+    options = required(stack.service).docker
     running = DockerService(
         NAME,
         DockerServiceArgs(
@@ -64,9 +74,17 @@ def _provider(host: str) -> docker.Provider:
 
 @functools.cache
 def _git_revision() -> str:
-    """The commit the program runs from, with `-dirty` when files differ from it; `unknown` without git."""
-    command = ["git", "describe", "--always", "--abbrev=40", "--dirty", "--exclude=*"]
+    """The commit the program runs from, with `-dirty` when files differ from it; `unknown` without git.
+
+    Stack files do not count: they go into no image, and the engine itself writes to them while it runs.
+    """
     try:
-        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
+        changed = _git("status", "--porcelain", "--", ".", ":!Pulumi.*.yaml")
+        return _git("rev-parse", "HEAD") + ("-dirty" if changed else "")
     except (OSError, subprocess.SubprocessError):
         return "unknown"
+
+
+def _git(*words: str) -> str:
+    done = subprocess.run(["git", *words], capture_output=True, text=True, check=True, timeout=10)
+    return done.stdout.strip()

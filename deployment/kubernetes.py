@@ -1,20 +1,26 @@
 """What a stack does with a Kubernetes cluster: run the release."""
 
+from typing import TYPE_CHECKING
+
 import pulumi_kubernetes as kubernetes
 from pulumi import ResourceOptions
 
-from components.image import BuiltImage
 from components.kubernetes_edge import EdgeArgs
 from components.kubernetes_service import KubernetesService, KubernetesServiceArgs
 from components.service import ServiceArgs, ServiceOutputs
+from deployment.sections import required
 from deployment.workloads import NAME
 from settings import Settings
 from settings.kubernetes import KubernetesOptions
 
+if TYPE_CHECKING:
+    from components.image import BuiltImage
+    from components.promoted_image import PromotedImage
 
-def run(stack: Settings, release: BuiltImage, args: ServiceArgs) -> ServiceOutputs:
+
+def run(stack: Settings, release: "BuiltImage | PromotedImage", args: ServiceArgs) -> ServiceOutputs:
     """The Kubernetes runtime."""
-    options = stack.service.kubernetes
+    options = required(stack.service).kubernetes
     policy = options.network_policy
     cluster = kubernetes.Provider(
         "kubernetes", kubeconfig=options.kubeconfig, context=options.context, enable_server_side_apply=True
@@ -37,7 +43,10 @@ def run(stack: Settings, release: BuiltImage, args: ServiceArgs) -> ServiceOutpu
             monitoring=options.monitoring,
             node_selector=options.node_selector,
             topology_spread=options.topology_spread,
-            annotations={"antgent/release": stack.image_tag, "antgent/git-revision": release.revision},
+            annotations={
+                "antgent/release": required(stack.image_tag),
+                "antgent/git-revision": release.revision,
+            },
         ),
         opts=ResourceOptions(provider=cluster),
     )

@@ -2,27 +2,31 @@
 
 from typing import TYPE_CHECKING, Any
 
+from pulumi import Input
+
 from components.service import HealthArgs, ServerArgs, ServiceArgs, WorkerArgs
-from settings import Settings
-from settings.workloads import Workload
+from deployment.sections import required
+from settings import Secret, Settings
+from settings.workloads import Server, Worker
 
 if TYPE_CHECKING:
     from components.image import BuiltImage
+    from components.promoted_image import PromotedImage
 
 NAME = "antgent"
 PROBE = ("/opt/antgent/bin/antgent", "healthcheck")
 """The probe program of antgent's image (image/README.md); it needs neither shell nor curl."""
 
 
-def service_args(stack: Settings, release: "BuiltImage") -> ServiceArgs:
+def service_args(stack: Settings, release: "BuiltImage | PromotedImage") -> ServiceArgs:
     """Both workloads of a stack, running `release`."""
-    service = stack.service
+    service = required(stack.service)
     health = service.server.health
     return ServiceArgs(
         image=release.reference,
-        release=stack.image_tag,
+        release=required(stack.image_tag),
         environment={"ANTGENT_SERVER__PORT": str(service.server.port), **service.environment},
-        secrets={name: secret.reference or secret.output() for name, secret in stack.secrets.items()},
+        secrets={name: _secret(stack, secret) for name, secret in stack.secrets.items()},
         server=ServerArgs(
             **_size(service.server),
             command=service.server.command or ("server",),
@@ -52,7 +56,16 @@ def service_args(stack: Settings, release: "BuiltImage") -> ServiceArgs:
     )
 
 
-def _size(workload: Workload) -> dict[str, Any]:
+def _secret(stack: Settings, secret: Secret) -> Input[str]:
+    """The reference where the runtime reads it by itself, else the value as a Pulumi secret."""
+    if secret.kind == "aws" and required(stack.service).runtime == "kubernetes":
+        from deployment.aws import secret_value
+
+        return secret_value(stack, required(secret.reference))
+    return secret.reference or secret.output()
+
+
+def _size(workload: Server | Worker) -> dict[str, Any]:
     scaling = workload.autoscaling
     return {
         "replicas": scaling.min if scaling else workload.replicas,

@@ -88,6 +88,19 @@ class Alarms(Section):
     """Seconds (95th percentile) above which the latency alarm fires. Defaults to 2."""
 
 
+class Metric(Section):
+    """A CloudWatch metric that says how much work there is, such as a task queue's backlog."""
+
+    namespace: Word = Field(examples=["antgent"])
+    """Its namespace. No default."""
+    name: Word = Field(examples=["backlog"])
+    """Its name. No default."""
+    target: float = Field(gt=0, examples=[10])
+    """The average that scaling aims for. No default."""
+    dimensions: dict[Word, Word] = {}
+    """Its dimensions. Defaults to none."""
+
+
 class EcsOptions(Section):
     """Options of the ECS runtime. Region and account come from the provider's own `aws:` keys."""
 
@@ -105,6 +118,8 @@ class EcsOptions(Section):
     """Fargate platform version. Defaults to `LATEST`."""
     requests_per_target: int | None = Field(default=None, ge=1)
     """Requests a minute and copy that server autoscaling aims for, too. Defaults to CPU only."""
+    worker_metric: Metric | None = None
+    """A metric that worker autoscaling follows instead of its CPU. Defaults to CPU."""
     deployment: Literal["rolling", "blue-green"] = "rolling"
     """How a release replaces the last one. Defaults to `rolling`."""
     exec: bool = False

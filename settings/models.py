@@ -19,6 +19,7 @@ from settings.values import (
     Section,
     Some,
     StackName,
+    TagValue,
     Text,
     Word,
 )
@@ -162,6 +163,8 @@ class Settings(Section):
     """The stack whose releases this one may run; excludes `build`."""
     override: Override | None = None
     """Run a release that is not verified; needs `promoteFrom`."""
+    owner: TagValue | None = Field(default=None, examples=["platform-team"])
+    """Who answers for the stack: the `owner` tag of all it makes on AWS. Defaults to the project's name."""
 
     _docker_host: str = PrivateAttr(default="unix:///var/run/docker.sock")
 

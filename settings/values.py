@@ -177,6 +177,14 @@ Vpc = Annotated[str, Text(r"vpc-[0-9a-f]{8,17}", "must be the id of a VPC", "vpc
 Subnet = Annotated[
     str, Text(r"subnet-[0-9a-f]{8,17}", "must be the id of a subnet", "subnet-0a1b2c3d4e5f67890")
 ]
+TagValue = Annotated[
+    str,
+    Text(
+        r"[A-Za-z0-9+=._:/@-](?:[A-Za-z0-9 +=._:/@-]{0,254}[A-Za-z0-9+=._:/@-])?",
+        "must be the value of an AWS tag: letters, digits, blanks and + - = . _ : / @",
+        "platform-team",
+    ),
+]
 IpAddress = Annotated[str, Checked(ipaddress.ip_address, "must be an IP address", "127.0.0.1")]
 
 
