@@ -3,7 +3,7 @@
 import contextlib
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 
 from rich.console import Console
 
@@ -18,7 +18,7 @@ def say(text: str) -> None:
 
 
 @contextlib.contextmanager
-def step(what: str) -> Iterator[None]:
+def step(what: str) -> Generator[None]:
     """Announce long work, show that it still runs, and say how long it took.
 
     On a terminal a spinner counts the seconds; in a log a line every 30 seconds does.

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 from importlib.metadata import version as installed_version
 from pathlib import Path
@@ -82,7 +82,7 @@ def ensure_engine() -> Engine:
 
 
 @contextlib.contextmanager
-def _noted(way: str, tried: list[str]) -> Iterator[None]:
+def _noted(way: str, tried: list[str]) -> Generator[None]:
     """Turn the failure of one way into a line of the report, so that the next is tried."""
     try:
         yield
@@ -197,7 +197,7 @@ def _built() -> Engine:
 
 
 @contextlib.contextmanager
-def _made_at_once(version: str) -> Iterator[Path]:
+def _made_at_once(version: str) -> Generator[Path]:
     """A scratch folder that becomes the cache's folder of `version` only when all of it is there."""
     final = _engines() / version
     for leftover in _engines().glob(".making-*"):
@@ -211,7 +211,7 @@ def _made_at_once(version: str) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def _only_one(folder: Path) -> Iterator[None]:
+def _only_one(folder: Path) -> Generator[None]:
     lock = FileLock(folder / ".lock")
     try:
         lock.acquire(timeout=1)

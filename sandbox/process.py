@@ -7,7 +7,7 @@ import os
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -129,7 +129,7 @@ class Daemon:
                 raise SandboxError(f"{self.name} {how}:\n{log_tail(self.log)}", fix=f"see {self.log}")
 
     @contextlib.contextmanager
-    def _gone_on_failure(self) -> Iterator[None]:
+    def _gone_on_failure(self) -> Generator[None]:
         try:
             yield
         except BaseException:

@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 
 GRACE_SECONDS = 30
 
@@ -29,7 +29,7 @@ def finish(process: subprocess.Popen[str], stdin: str = "", timeout: float | Non
 
 
 @contextlib.contextmanager
-def _passed_on(process: subprocess.Popen[str]) -> Iterator[None]:
+def _passed_on(process: subprocess.Popen[str]) -> Generator[None]:
     got: list[int] = []
 
     def pass_on(number: int, _frame: object) -> None:

@@ -14,7 +14,7 @@ import shlex
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from pathlib import Path
 
 SALT = re.compile(rb"^encryptionsalt: *(\S+)\s*?\n?", re.MULTILINE)
@@ -55,7 +55,7 @@ def main(pulumi: Path, home: Path, arguments: Sequence[str]) -> int:
 
 
 @contextlib.contextmanager
-def unsalted(project: Path, home: Path) -> Iterator[None]:
+def unsalted(project: Path, home: Path) -> Generator[None]:
     """Run a block that may salt the stack files of the folder `project`, and put them back after it.
 
     Args:
