@@ -41,8 +41,9 @@ say "· installing the Python packages of requirements.txt into .venv"
 [ -x .venv/bin/python ] && new_enough .venv/bin/python || "$python" -m venv --clear .venv
 uv=$(grep -m1 -o '^uv==[0-9.]*' requirements.txt)
 # uv is several times faster; pip is the fallback because it alone reads a machine's pip configuration.
+# Bytecode now, or every `pulumi` command would compile the SDKs again where Python may not write it.
 if ! { .venv/bin/python -m pip install -q --disable-pip-version-check "$uv" &&
-       .venv/bin/python -m uv pip install -q --require-hashes -r requirements.txt; } 2>.venv/.uv-said; then
+       .venv/bin/python -m uv pip install -q --compile-bytecode --require-hashes -r requirements.txt; } 2>.venv/.uv-said; then
     say "  uv could not ($(tail -n 1 .venv/.uv-said)); trying pip"
     .venv/bin/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements.txt ||
         fail "the packages could not be installed" "look at pip's message above; the run can be repeated"

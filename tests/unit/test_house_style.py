@@ -11,7 +11,7 @@ from sandbox.paths import CHECKOUT
 COMPONENTS = sorted((CHECKOUT / "components").glob("*.py"))
 SOURCES = sorted(
     file
-    for folder in ("components", "deployment", "sandbox", "settings", "image")
+    for folder in ("bench", "components", "deployment", "sandbox", "settings", "image")
     for file in (CHECKOUT / folder).rglob("*.py")
 )
 
