@@ -51,6 +51,9 @@ test: setup ## Run every test, with branch coverage
 test-unit: setup ## Run the tests that need no server
 	python -m pytest tests/unit
 
+bench: setup ## Measure releases on Kubernetes: table and plot in bench/out
+	python -m bench
+
 pins: setup ## Refresh requirements.txt from pyproject.toml
 	uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet --upgrade -o requirements.txt

@@ -1,0 +1,1 @@
+"""Figures: what a release costs here, beside a flat program and beside kubectl."""
