@@ -13,6 +13,8 @@ from components.rollout import Observation
 LOG_LINES = 20
 SETTLE_SECONDS = 3
 """How long a workload without a health check must have run to count as started."""
+EVENT_SECONDS = 600
+"""How far back an earlier run's end is looked for."""
 
 
 class DockerObserver:
@@ -71,7 +73,7 @@ def _judge(workload: str, container: Container) -> Observation:
     if health is None and state["Status"] == "running" and settled:
         return Observation("ready", f"{workload}: running")
     if restarts or state["Status"] in ("exited", "dead", "restarting"):
-        return Observation("failed", f"{workload}: {_ending(state, restarts)}", _evidence(container))
+        return Observation("failed", f"{workload}: {_ending(container)}", _evidence(container))
     if health == "unhealthy":
         return Observation("failed", f"{workload}: unhealthy", _evidence(container))
     return Observation("waiting", f"{workload}: {health or state['Status']}", _evidence(container))
@@ -83,11 +85,29 @@ def _uptime(state: Mapping[str, Any]) -> float:
     return (datetime.now(UTC) - started).total_seconds()
 
 
-def _ending(state: Mapping[str, Any], restarts: int) -> str:
-    how = "killed, out of memory" if state["OOMKilled"] else f"exited with code {state['ExitCode']}"
+def _ending(container: Container) -> str:
+    facts = _facts(container)
+    state, restarts = facts["State"], facts["RestartCount"]
+    code = state["ExitCode"]
+    if state["Status"] == "running":  # the state shows this run's code, which is 0 until it ends
+        code = _last_exit_code(container)
+    how = "killed, out of memory" if state["OOMKilled"] else f"exited with code {code}"
     if state["Error"]:
         how += f" ({state['Error']})"
     return f"{how}, restarted {restarts} times" if restarts else how
+
+
+def _last_exit_code(container: Container) -> str:
+    """What the run before this one ended with; only the engine's events keep it."""
+    client, now = container.client, datetime.now(UTC).timestamp()
+    if client is None:
+        return "unknown"
+    past = client.events(
+        since=now - EVENT_SECONDS, until=now, decode=True,
+        filters={"container": container.id, "event": "die"},
+    )  # fmt: skip
+    codes = [event["Actor"]["Attributes"]["exitCode"] for event in past]
+    return codes[-1] if codes else "unknown"
 
 
 def _evidence(container: Container) -> str:

@@ -264,7 +264,9 @@ class TestRegistry:
         """It comes up all the same; the unit tests hold what it says."""
         before = registry.ensure_registry(machine.home, machine.engine)
         registry.stop_registry(machine.home)
-        with socket.create_server(("127.0.0.1", int(before.address.rpartition(":")[2]))):
+        port = int(before.address.rpartition(":")[2])
+        assert wait_until(lambda: free_port(port) == port, seconds=10), "a killed server lets its port go"
+        with socket.create_server(("127.0.0.1", port)):
             after = registry.ensure_registry(machine.home, machine.engine)
         assert after.address != before.address
 
