@@ -64,6 +64,7 @@ class Flat:
         folder.mkdir()
         (folder / "Pulumi.yaml").write_text(yaml.safe_dump(project | {"main": str(CHECKOUT / "bench/flat")}))
         self._file, self._config = folder / "Pulumi.bench.yaml", config
+        self._cluster = {"kubernetes:kubeconfig": env["KUBECONFIG"]}
         self._pulumi = Pulumi(folder, "bench", env)
         self.choose(VERSIONS[0])
         self._pulumi.stack_init()
@@ -71,7 +72,7 @@ class Flat:
     def choose(self, version: str) -> None:
         """As for ours."""
         config = {f"flat:{key}": value for key, value in self._config[version].items()}
-        self._file.write_text(yaml.safe_dump({"config": config}))
+        self._file.write_text(yaml.safe_dump({"config": self._cluster | config}))
 
     def release(self) -> None:
         """As for ours."""
