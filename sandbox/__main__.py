@@ -3,6 +3,8 @@
 import json
 import os
 import shlex
+import shutil
+import ssl
 import subprocess
 import time
 from dataclasses import asdict
@@ -12,7 +14,8 @@ import httpx
 import typer
 from rich.table import Table
 
-from sandbox import assembly, local_stack
+from sandbox import assembly, local_stack, stack_names
+from sandbox.assembly import Sandbox
 from sandbox.console import console, say
 from sandbox.doctor import examine
 from sandbox.errors import SandboxError
@@ -24,29 +27,26 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, pret
 StackOption = Annotated[str, typer.Option(help="The stack to act on.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 ANSWER_SECONDS = 60
-SHOWN = ("PULUMI_", "SANDBOX_", "DOCKER_HOST", "KUBECONFIG", "AWS_ENDPOINT_URL")
+SHOWN = ("PULUMI_", "SANDBOX_", "DOCKER_HOST", "KUBECONFIG", "AWS_", "SSL_CERT_FILE")
 
 
 @app.command()
 def up(
     stack: StackOption = "local",
     runtime: Annotated[
-        str | None, typer.Option(help="docker or kubernetes; default: the stack file's.")
+        str | None, typer.Option(help="docker, kubernetes or ecs; default: the stack file's.")
     ] = None,
 ) -> None:
-    """Start the sandbox, deploy the stack, and wait until antgent answers."""
+    """Start the sandbox, deploy the stack after those it promotes from, and wait until antgent answers."""
     started = time.monotonic()
-    home = Home.default()
-    wanted = local_stack.known_runtime(runtime) if runtime else local_stack.runtime(stack)
-    sandbox = assembly.start(home, wanted, context=local_stack.kube_context(stack))
+    sandbox = local_stack.start(Home.default(), stack, runtime)
     deployed = local_stack.deploy(sandbox, stack, runtime)
-    answered = wait_until(lambda: _answers(deployed["url"]), seconds=ANSWER_SECONDS, every=0.5)
-    if not answered:
-        raise SandboxError(
-            f"{deployed['url']} does not answer, although the rollout reported success", fix="make logs"
-        )
-    say(f"\nantgent {deployed['tag']} answers (the whole took {time.monotonic() - started:.0f} s)")
-    for key, value in (("URL", deployed["url"]), ("image", deployed["image"]), ("logs", "make logs")):
+    lines = {"image": deployed.get("image", "")}
+    if "url" in deployed:
+        lines = {"URL": _answering(sandbox, stack), **lines, "logs": f"make logs{_naming(stack)}"}
+    what = "answers" if "url" in deployed else f"is in {deployed['repository']}"
+    say(f"\nantgent {deployed['tag']} {what} (the whole took {time.monotonic() - started:.0f} s)")
+    for key, value in lines.items():
         say(f"  {key:<6} {value}")
 
 
@@ -92,32 +92,57 @@ def doctor() -> None:
 @app.command()
 def logs(stack: StackOption = "local") -> None:
     """Follow the server's logs, by the command that the stack's outputs name."""
-    sandbox = assembly.attach(Home.default())
-    command = local_stack.outputs(sandbox, stack)["logs"]
-    raise typer.Exit(subprocess.run(shlex.split(command), env=sandbox.env).returncode)
+    sandbox = _attached()
+    command = shlex.split(local_stack.outputs(sandbox, stack)["logs"])
+    if command[0] == "aws" and shutil.which("aws", path=sandbox.env["PATH"]) is None:
+        from sandbox import aws_logs  # with boto3
+
+        aws_logs.follow(command[3], command[-1], sandbox.env)
+    raise typer.Exit(subprocess.run(command, env=sandbox.env).returncode)
 
 
 @app.command()
 def url(stack: StackOption = "local") -> None:
-    """Print where antgent answers."""
-    sandbox = assembly.attach(Home.default())
-    print(local_stack.outputs(sandbox, stack)["url"])
+    """Print where antgent answers on this machine."""
+    print(local_stack.address(_attached(), stack))
 
 
 @app.command()
 def env() -> None:
     """Print shell exports; with them plain pulumi, docker and kubectl use the sandbox."""
-    sandbox = assembly.attach(Home.default())
+    sandbox = _attached()
     for key, value in sorted(sandbox.env.items()):
         if key == "PATH" or (key.startswith(SHOWN) and os.environ.get(key) != value):
             print(f"export {key}={shlex.quote(value)}")
 
 
-def _answers(address: str) -> bool:
-    try:
-        return httpx.get(f"{address}/version", timeout=2).status_code < 500
-    except httpx.HTTPError:
-        return False
+def _answering(sandbox: Sandbox, stack: str) -> str:
+    """The address at which the stack's server answers, once it does."""
+    address = local_stack.address(sandbox, stack)
+    trust = ssl.create_default_context(cafile=sandbox.env.get("SSL_CERT_FILE"))
+    said: list[str] = []
+
+    def answers() -> bool:
+        try:
+            said[:] = [str(httpx.get(f"{address}/version", timeout=2, verify=trust).status_code)]
+        except httpx.HTTPError as error:
+            said[:] = [str(error)]
+        return said[0].isdigit() and int(said[0]) < 500
+
+    if not wait_until(answers, seconds=ANSWER_SECONDS, every=0.5):
+        raise SandboxError(
+            f"{address} does not answer ({said[0]}), although the rollout reported success",
+            fix=f"make logs{_naming(stack)}",
+        )
+    return address
+
+
+def _attached() -> Sandbox:
+    return assembly.attach(Home.default(), stack_names.read())
+
+
+def _naming(stack: str) -> str:
+    return "" if stack == "local" else f" STACK={stack}"
 
 
 def main() -> None:

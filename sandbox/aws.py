@@ -2,7 +2,9 @@
 
 import contextlib
 import os
+import signal
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
@@ -11,7 +13,7 @@ import httpx
 
 from sandbox.console import step
 from sandbox.errors import SandboxError
-from sandbox.paths import Home
+from sandbox.paths import CHECKOUT, Home
 from sandbox.process import Daemon, steady_port
 from sandbox.status import PartStatus
 
@@ -19,6 +21,8 @@ LOOPBACK = "127.0.0.1"
 REGION = "eu-central-1"
 # A loaded machine takes its time to import moto.
 READY_SECONDS = 120
+# It ends its containers and its load balancer itself.
+STOP_SECONDS = 30
 # Any pair will do: moto tells callers apart only once it is told to enforce IAM.
 KEY_ID, KEY_SECRET = "sandbox", "not-a-secret"
 
@@ -68,8 +72,11 @@ class Aws:
         }
 
 
-def ensure_aws(home: Home) -> Aws:
+def ensure_aws(home: Home, settings: Mapping[str, str] = {}) -> Aws:
     """The home's AWS API, started (empty) when it does not run.
+
+    Args:
+        settings: variables for the server that is started, such as `DOCKER_HOST` for its tasks.
 
     Raises:
         SandboxError: moto is not installed, or its server does not come up.
@@ -85,10 +92,11 @@ def ensure_aws(home: Home) -> Aws:
     endpoint = f"http://{LOOPBACK}:{port}"
     with step(f"starting the AWS API at {endpoint}"):
         _server(home).start(
-            [sys.executable, "-m", "moto.server", "-H", LOOPBACK, "-p", str(port)],
+            [sys.executable, "-m", "sandbox.aws_server", f"-p{port}", f"--home={home.root}"],
             ready=lambda: _healthy(endpoint),
             seconds=READY_SECONDS,
-            env=_environment(),
+            env={**_environment(), **settings},
+            cwd=CHECKOUT,
             facts={"port": port, "version": installed},
         )
     process = _server(home).process()
@@ -108,7 +116,19 @@ def find_aws(home: Home) -> Aws | None:
 
 def stop_aws(home: Home) -> bool:
     """End the home's AWS API; what was created in it is gone. Returns whether one was running."""
-    return _server(home).stop(grace=3)
+    from sandbox import balancer  # loads slowly, and only this needs it
+
+    stopped = _server(home).stop(grace=STOP_SECONDS)
+    # A server that was killed could not take its load balancer and its names back.
+    balancer.clean(home.root / "balancer")
+    return stopped
+
+
+def reload(home: Home) -> None:
+    """Tell the running server to plant what its seed file says now (`cloud_seed`)."""
+    process = _server(home).process()
+    if process is not None:
+        process.send_signal(signal.SIGHUP)
 
 
 def status(home: Home) -> PartStatus:
@@ -157,6 +177,8 @@ def _version() -> str:
 
 
 def _environment() -> dict[str, str]:
-    # Attaching one of AWS's own policies fails without; nothing of the machine's AWS settings may leak in.
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "MOTO_"))}
+    # Nothing of the machine's own settings may leak in: tasks run where `settings` says, or not at all.
+    ours = ("AWS_", "MOTO_", "SANDBOX_", "DOCKER_HOST")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+    # Attaching one of AWS's own policies fails without.
     return kept | {"MOTO_IAM_LOAD_MANAGED_POLICIES": "true"}

@@ -1,6 +1,7 @@
 """Decides, per provider, between the official plugin and our stand-in, and runs the stand-ins."""
 
 import contextlib
+import hashlib
 import json
 import os
 import shutil
@@ -20,6 +21,19 @@ from sandbox.vendor import vendor_reachable
 
 CHOICES = ("plugin", "stand-in", "auto")
 INSTALL_SECONDS = 300
+READS = {
+    "aws": (
+        "AWS_ENDPOINT_URL",
+        "AWS_ACCESS_KEY_ID",
+        "AWS_SECRET_ACCESS_KEY",
+        "AWS_REGION",
+        "SANDBOX_ECR",
+        "SANDBOX_REGISTRY",
+    ),
+    "docker": ("DOCKER_HOST", "SANDBOX_BUILD_DEFAULTS"),
+    "kubernetes": ("KUBECONFIG",),
+}
+"""What each stand-in takes from its environment, so that it is started anew when that has changed."""
 
 
 def ensure_providers(home: Home, engine: Engine, env: Mapping[str, str], names: list[str]) -> dict[str, str]:
@@ -115,19 +129,25 @@ def _install_plugin(engine: Engine, env: Mapping[str, str], name: str, needed: s
 
 def _ensure_stand_in(home: Home, env: Mapping[str, str], name: str) -> int:
     daemon = _daemon(home, name)
-    facts = daemon.facts()
-    recorded = {"port": facts.get("port"), "code": facts.get("code")}
-    code = _code_stamp()
-    if daemon.process() and recorded["code"] == code and listening(int(str(recorded["port"]))):
-        return int(str(recorded["port"]))
+    before = daemon.facts()
+    port = int(str(before.get("port") or 0))
+    wanted = {"code": _code_stamp(), "env": _environment_stamp(env, name)}
+    if daemon.process() and before == {"port": port, **wanted} and listening(port):
+        return port
     daemon.stop(grace=5)
     # The engine records the port nowhere, but a steady one keeps `make env` valid across restarts.
-    port = free_port(int(str(recorded["port"] or 0)))
+    port = free_port(port)
     daemon.start(
         [sys.executable, "-m", "sandbox.providers", name, "--port", str(port)],
-        ready=lambda: listening(port), env=env, cwd=CHECKOUT, facts={"port": port, "code": code},
+        ready=lambda: listening(port), env=env, cwd=CHECKOUT, facts={"port": port, **wanted},
     )  # fmt: skip
     return port
+
+
+def _environment_stamp(env: Mapping[str, str], name: str) -> str:
+    """A digest, because there are keys among the values."""
+    values = [(key, env.get(key, "")) for key in READS[name]]
+    return hashlib.sha256(json.dumps(values).encode()).hexdigest()[:16]
 
 
 def _code_stamp() -> float:

@@ -4,6 +4,7 @@ import contextlib
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, files
 from pathlib import Path
@@ -22,6 +23,8 @@ from sandbox.status import PartStatus
 LOOPBACK = "127.0.0.1"
 PORT = 7233
 READY_SECONDS = 60
+POLL_ANEW = 'matching.longPollExpirationInterval="5s"'
+"""A waiting worker polls anew so often, instead of once a minute: that is when its check knows that it lives."""
 
 
 @dataclass(frozen=True)
@@ -69,8 +72,50 @@ def find_temporal(home: Home) -> Temporal | None:
     return Temporal(address, f"{LOOPBACK}:{port}", process.pid)
 
 
+def ensure_hosts(home: Home, docker: DockerEngine, hosts: Sequence[str]) -> dict[str, str]:
+    """Make Temporal answer on the ports under which stack files name it.
+
+    Args:
+        hosts: `host:port` of each.
+
+    Returns:
+        host → the address that containers shall take it for.
+
+    Raises:
+        SandboxError: another program, such as another sandbox, has the port on the engine's bridge.
+    """
+    if docker.gateway not in _local_addresses():  # the engine's virtual machine forwards to our loopback
+        return {one.rpartition(":")[0]: "host-gateway" for one in hosts}
+    found = find_temporal(home)
+    for port in {int(one.rpartition(":")[2]) for one in hosts}:
+        if found is not None and found.address != f"{docker.gateway}:{port}":
+            _ensure_way(home, docker.gateway, port, found.local)
+    return {one.rpartition(":")[0]: docker.gateway for one in hosts}
+
+
+def _ensure_way(home: Home, gateway: str, port: int, local: str) -> None:
+    """A running forwarder from `gateway:port` to the server."""
+    way = Daemon(f"temporal-{port}", home.pid_file(f"temporal-way-{port}"), home.log(f"temporal-way-{port}"))
+    wanted = {"from": f"{gateway}:{port}", "to": local}
+    if way.process() is not None and way.facts() == wanted:
+        return
+    way.stop()
+    if free_port(port, gateway) != port:
+        raise SandboxError(
+            f"{gateway}:{port}, where stack files name Temporal, is taken: by another sandbox, perhaps",
+            fix="make down in the other checkout, or end the program that listens there",
+        )
+    way.start(
+        [sys.executable, str(forward.__file__), f"{gateway}:{port}", local],
+        ready=lambda: listening(port, gateway),
+        facts=wanted,
+    )
+
+
 def stop_temporal(home: Home) -> bool:
     """End the home's Temporal server; its workflows stay. Returns whether one was running."""
+    for file in home.folder("pids").glob("temporal-way-*.json"):
+        Daemon("temporal", file, home.log(file.stem)).stop()
     return any([_bridge(home).stop(), _server(home).stop()])
 
 
@@ -137,6 +182,8 @@ def _ensure_server(home: Home) -> int:
                 str(home.folder("temporal") / "temporal.db"),
                 "--log-level",
                 "warn",
+                "--dynamic-config-value",
+                POLL_ANEW,
             ],
             ready=lambda: listening(port) and _healthy(f"{LOOPBACK}:{port}"),
             seconds=READY_SECONDS,

@@ -1,11 +1,11 @@
 """A Kubernetes cluster to deploy to: the one the user names, or a real one of the sandbox's own."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sandbox.cluster import external, own
+from sandbox.cluster import addons, certs, external, own
 from sandbox.cluster.build import CONTROL_PLANE
 from sandbox.cluster.layout import CONTEXT, Layout, remembered
 from sandbox.cluster.versions import KUBERNETES
@@ -39,7 +39,13 @@ class Cluster:
 
 
 def ensure_cluster(
-    home: Home, registry_address: str = "", *, services: Mapping[str, str] = {}, context: str | None = None
+    home: Home,
+    registry_address: str = "",
+    *,
+    services: Mapping[str, str] = {},
+    names: Mapping[str, str] = {},
+    contexts: Sequence[str] = (),
+    context: str | None = None,
 ) -> Cluster:
     """The cluster to deploy to, started when it is the sandbox's own and does not run.
 
@@ -48,6 +54,8 @@ def ensure_cluster(
         registry_address: `127.0.0.1:PORT` of the registry whose images pods may run. Defaults to none.
         services: names that pods find in namespace `default`, each with the `host:port` it leads to;
             `{"temporal": "10.200.0.1:7233"}` is `temporal.default:7233`. Defaults to none.
+        names: host names that pods resolve, each with its address. Defaults to none.
+        contexts: further names of our own cluster's context, such as stack files use. Defaults to none.
         context: a kubeconfig context to use as it is. Defaults to `ANTGENT_KUBE_CONTEXT`; when that is
             unset too, the sandbox runs a cluster of its own.
 
@@ -61,6 +69,8 @@ def ensure_cluster(
         say("  without root the cluster is a control plane only: objects are stored and checked, no pod runs")
     with step(f"starting Kubernetes {KUBERNETES}"):
         own.start(layout, registry_address, services)
+    addons.tell_names(layout, names)
+    certs.name_contexts(layout, contexts)
     return _own(layout)
 
 

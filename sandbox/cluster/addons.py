@@ -7,6 +7,7 @@ import contextlib
 import socket
 import struct
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from sandbox.cluster.build import program
@@ -28,7 +29,8 @@ def corefile(layout: Layout, addresses: Addresses, resolvers: list[str]) -> str:
     bind {addresses.host}
     errors
     ready {LOOPBACK}:{addresses.ports["coredns-ready"]}
-    hosts {{
+    hosts {layout.root / "names"} {{
+        reload 1s
         {addresses.host} host.sandbox.internal
         fallthrough
     }}
@@ -41,6 +43,11 @@ def corefile(layout: Layout, addresses: Addresses, resolvers: list[str]) -> str:
 {forward}    cache 5
 }}
 """
+
+
+def tell_names(layout: Layout, names: Mapping[str, str]) -> None:
+    """Let pods resolve further host names; the running DNS takes them up within seconds."""
+    (layout.root / "names").write_text("".join(f"{address} {name}\n" for name, address in names.items()))
 
 
 def host_resolvers(file: Path) -> list[str]:

@@ -174,6 +174,15 @@ def _pem(key: ec.EllipticCurvePrivateKey) -> bytes:
     )
 
 
+def name_contexts(layout: Layout, names: Sequence[str]) -> None:
+    """Let the administrator's kubeconfig know the cluster under further context names, too."""
+    config = json.loads(layout.kubeconfig.read_text())
+    own = next(one for one in config["contexts"] if one["name"] == CONTEXT)
+    contexts = [own, *({**own, "name": name} for name in names)]
+    if config["contexts"] != contexts:
+        write_private(layout.kubeconfig, json.dumps({**config, "contexts": contexts}, indent=1))
+
+
 def _kubeconfig(layout: Layout, addresses: Addresses, user: str) -> str:
     """A kubeconfig for one identity; the files it names are its own (JSON is YAML)."""
     pki = layout.pki

@@ -151,6 +151,9 @@ def is_gone(error: Exception) -> bool:
     # moto's way of saying ObjectNotFoundException.
     if code == "ValidationException" and re.match("No scal(able target|ing policy) found", message_of(error)):
         return True
+    # ECS has no code of its own for it.
+    if code == "ClientException" and message_of(error).startswith("Unable to describe task definition"):
+        return True
     return "NotFound" in code or code.startswith("NoSuch") or code.endswith("NotFoundException")
 
 

@@ -3,7 +3,7 @@
 import contextlib
 import os
 
-REGISTRY = "SANDBOX_REGISTRY"
+REGISTRY, ACCOUNT_REGISTRY = "SANDBOX_REGISTRY", "SANDBOX_ECR"
 _MANIFESTS = ", ".join(
     f"application/vnd.{kind}+json"
     for kind in (
@@ -16,8 +16,17 @@ _MANIFESTS = ", ".join(
 
 
 def registry() -> str:
-    """`host:port` of the sandbox's registry; empty outside of one."""
-    return os.environ.get(REGISTRY, "")
+    """Where the account's repositories are: `host:port` of the sandbox's registry, or a folder in it.
+
+    Empty outside of a sandbox.
+    """
+    return os.environ.get(ACCOUNT_REGISTRY) or os.environ.get(REGISTRY, "")
+
+
+def _api(name: str) -> str:
+    """The registry's own address of a repository."""
+    host, _, folder = registry().partition("/")
+    return f"http://{host}/v2/{folder}/{name}" if folder else f"http://{host}/v2/{name}"
 
 
 def url(uri: str, name: str) -> str:
@@ -32,7 +41,7 @@ def tags(name: str) -> list[str]:
     if not registry():
         return []
     with contextlib.suppress(httpx.HTTPError, ValueError):
-        answer = httpx.get(f"http://{registry()}/v2/{name}/tags/list", timeout=10, trust_env=False)
+        answer = httpx.get(f"{_api(name)}/tags/list", timeout=10, trust_env=False)
         return sorted(answer.json().get("tags") or [])
     return []
 
@@ -43,7 +52,7 @@ def digest(name: str, reference: str) -> str | None:
 
     with contextlib.suppress(httpx.HTTPError):
         answer = httpx.head(
-            f"http://{registry()}/v2/{name}/manifests/{reference}",
+            f"{_api(name)}/manifests/{reference}",
             headers={"Accept": _MANIFESTS},
             timeout=10,
             trust_env=False,
@@ -58,4 +67,4 @@ def forget(name: str, held: list[str]) -> None:
 
     for found in {digest(name, tag) for tag in held} - {None}:
         with contextlib.suppress(httpx.HTTPError):
-            httpx.delete(f"http://{registry()}/v2/{name}/manifests/{found}", timeout=10, trust_env=False)
+            httpx.delete(f"{_api(name)}/manifests/{found}", timeout=10, trust_env=False)

@@ -98,6 +98,10 @@ class Service(AwsResource):
         if outputs.get("schedulingStrategy") == "REPLICA":
             ecs.update_service(cluster=cluster, service=id, desiredCount=0)
         ecs.delete_service(cluster=cluster, service=id, force=bool(outputs.get("forceDelete")))
+        # Its tasks drain first; until then neither its cluster nor its security groups can go.
+        ecs.get_waiter("services_inactive").wait(
+            cluster=cluster, services=[id], WaiterConfig={"Delay": 1, "MaxAttempts": 20 * 60}
+        )
 
 
 def _request(inputs: Props) -> Props:

@@ -7,6 +7,7 @@ comes in them as protobuf messages, of which the few fields that are shown are d
 import base64
 import contextlib
 import json
+import os
 import platform
 import socket
 import time
@@ -25,6 +26,9 @@ TRACE = "moby.buildkit.trace"
 # A build may print thousands of lines; the engine shows each one it gets.
 SECONDS_BETWEEN_LINES = 0.2
 LINES_IN_ERRORS = 15
+DEFAULTS = "SANDBOX_BUILD_DEFAULTS"
+"""JSON of `args` and `network` for builds that say nothing of them: what a machine needs that cannot pull
+the images which Dockerfiles start from. (Docker's own client has such defaults for proxies.)"""
 
 
 def default_platform() -> str:
@@ -63,8 +67,9 @@ def build(call: Call, image: str, inputs: Props) -> str:
 
 
 def _parameters(image: str, context: Context, inputs: Props) -> dict[str, str]:
+    defaults = json.loads(os.environ.get(DEFAULTS) or "{}")
     lists = {
-        "buildargs": inputs.get("args"),
+        "buildargs": {**defaults.get("args", {}), **(inputs.get("args") or {})},
         "cachefrom": (inputs.get("cacheFrom") or {}).get("images"),
     }
     texts = {
@@ -73,7 +78,7 @@ def _parameters(image: str, context: Context, inputs: Props) -> dict[str, str]:
         "dockerfile": context.name_in_tar,
         "platform": inputs.get("platform"),
         "target": inputs.get("target"),
-        "networkmode": inputs.get("network"),
+        "networkmode": inputs.get("network") or defaults.get("network"),
         "extrahosts": "\n".join(inputs.get("addHosts") or []),
     }
     return {name: value for name, value in texts.items() if value} | {

@@ -2,6 +2,10 @@
 
 from collections.abc import Callable
 
+import httpx
+
+from sandbox import local_stack
+from sandbox.assembly import Sandbox
 from sandbox.process import wait_until
 from tests.conftest import Stack
 from tests.engine.kubernetes_load import address, answers, deployment, kubectl, namespace, version
@@ -22,6 +26,18 @@ def test_the_release_answers_through_its_service(kubernetes_stack: MakeStack) ->
     assert "@sha256:" in images.pop()
     assert stack.pulumi.up().changes.total == 0
     assert stack.pulumi.up("--refresh").changes.total == 0
+
+
+def test_the_url_that_make_prints_answers_on_this_machine(
+    kubernetes_sandbox: Sandbox, kubernetes_stack: MakeStack
+) -> None:
+    """The stack's own URL is a name of the cluster, which this machine cannot resolve."""
+    stack = kubernetes_stack()
+    stack.pulumi.up()
+    assert stack.url == f"http://antgent.{namespace(stack)}.svc.cluster.local"
+    printed = local_stack.reachable(kubernetes_sandbox, stack.pulumi, stack.url)
+    assert wait_until(lambda: answers(f"{printed}/version"), seconds=10)
+    assert httpx.get(f"{printed}/version", timeout=5).json()["version"] == "1.0.0"
 
 
 def test_what_a_hand_changed_is_named_and_put_back(kubernetes_stack: MakeStack) -> None:
