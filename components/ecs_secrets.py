@@ -1,6 +1,5 @@
 """Secrets of ECS tasks: references, and Pulumi secrets that become Secrets Manager secrets."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,7 +9,7 @@ from pulumi import Input, Output
 from components.ecs_documents import secret_resource
 
 if TYPE_CHECKING:
-    from components.ecs_service import EcsService
+    from components.ecs_service import EcsService, EcsServiceArgs
 
 RECOVERY_DAYS = 7
 
@@ -30,21 +29,13 @@ class TaskSecrets:
     resources: list[Input[str]]
 
 
-def create_secrets(
-    owner: "EcsService",
-    name: str,
-    secrets: Mapping[str, Input[str]],
-    *,
-    username: str | None,
-    password: Input[str] | None,
-) -> TaskSecrets:
-    """Create a Secrets Manager secret for each value that Pulumi keeps; references are used as they are.
-
-    Args:
-        username, password: the login of the image's registry, None where it needs none.
-    """
+def create_secrets(owner: "EcsService", name: str, args: "EcsServiceArgs") -> TaskSecrets:
+    """Create a Secrets Manager secret for each value that Pulumi keeps; references are used as they are."""
+    secrets, username, password = args.service.secrets, args.pull_username, args.pull_password
+    # What Fluent Bit reads is under no variable's name.
+    further = args.fire_lens.secrets.values() if args.fire_lens else ()
     values: dict[str, Input[str]] = {}
-    resources: list[Input[str]] = []
+    resources: list[Input[str]] = [secret_resource(one) for one in further]
     for variable, given in sorted(secrets.items()):
         if not isinstance(given, Output):
             values[variable] = given

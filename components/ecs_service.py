@@ -18,11 +18,12 @@ from components.ecs_load_balancer import (
     create_load_balancer,
     public_ports,
 )
+from components.ecs_logs import FireLensArgs
 from components.ecs_roles import create_roles
 from components.ecs_scaling import MetricArgs, create_scaling
 from components.ecs_secrets import create_secrets
 from components.ecs_security import SecurityGroups, create_security_groups
-from components.ecs_services import Placement, behind, create_service
+from components.ecs_services import Placement, behind, create_rollout, create_service
 from components.ecs_tasks import create_task_definitions
 from components.errors import ArgumentError
 from components.service import ServiceArgs, ServiceOutputs
@@ -38,6 +39,10 @@ class EcsServiceArgs:
     """Names the task definitions' families and the dashboard; unique in the account. No default."""
     region: str
     """The AWS region, for logs and dashboard. No default."""
+    connection: Mapping[str, Input[Any]] = field(default_factory=dict)
+    """How the verdict's AWS client connects, as `AwsClients` takes it. Defaults to the SDK's own search."""
+    temporal: Mapping[str, Any] | None = None
+    """Where the worker's pollers must be seen, as `EcsObserver` takes it. Defaults to not looking."""
     vpc_id: Input[str]
     """The VPC. No default."""
     public_subnets: Input[list[str]]
@@ -66,6 +71,8 @@ class EcsServiceArgs:
     """Days logs are kept. Defaults to 30."""
     log_key: str | None = None
     """KMS key that encrypts the logs. Defaults to CloudWatch's own."""
+    fire_lens: FireLensArgs | None = None
+    """Takes the workloads' logs elsewhere. Defaults to CloudWatch."""
     requests_per_target: int | None = None
     """Requests a minute and copy that the server's autoscaling aims for, too. Defaults to CPU only."""
     worker_metric: MetricArgs | None = None
@@ -81,11 +88,7 @@ class EcsServiceArgs:
 
 
 class EcsService(pulumi.ComponentResource):
-    """A cluster, two services and what surrounds them.
-
-    `up` returns when AWS has accepted the change, before the new tasks run: ECS rolls a bad release
-    back by itself (circuit breaker and alarms), but this component does not yet report that. A
-    `Rollout` for ECS is not part of this version.
+    """A cluster, two services, what surrounds them, and the verdict on the rollout.
 
     Raises:
         ArgumentError: arguments that AWS would refuse, with the rule, the value and the remedy.
@@ -110,10 +113,11 @@ class EcsService(pulumi.ComponentResource):
                 cluster=cluster.name,
                 services=services,
             )
+        verdict = create_rollout(self, name, args, cluster, services)
         self.outputs = ServiceOutputs(
             url=balancer.url,
             image=Output.from_input(args.service.image),
-            revision=Output.json_dumps({role: one.task_definition for role, one in services.items()}),
+            revision=verdict.revision,
             logs=Output.format("aws logs tail {} --follow --region {}", logs.name, args.region),
         )
         self.register_outputs(vars(self.outputs))
@@ -134,9 +138,7 @@ class EcsService(pulumi.ComponentResource):
         self, cluster: Cluster, logs: aws.cloudwatch.LogGroup
     ) -> tuple[dict[str, aws.ecs.Service], LoadBalancer]:
         args, name = self._args, self._name
-        secrets = create_secrets(
-            self, name, args.service.secrets, username=args.pull_username, password=args.pull_password
-        )
+        secrets = create_secrets(self, name, args)
         roles = create_roles(
             self,
             name,

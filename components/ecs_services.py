@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 import pulumi_aws as aws
 from pulumi import Output, Resource
 
-from components.ecs_blue_green import blue_green
+from components.ecs_blue_green import BAKE_MINUTES, blue_green
 from components.ecs_cluster import Cluster
 from components.ecs_load_balancer import LoadBalancer
+from components.rollout import Rollout
 from components.service import ServerArgs, WorkloadArgs
 
 if TYPE_CHECKING:
@@ -66,6 +67,47 @@ def create_service(
             # Autoscaling owns the number where it acts; `up` must not set it back.
             ignore_changes=["desiredCount"] if workload.max_replicas else None,
         ),
+    )
+
+
+def create_rollout(
+    owner: "EcsService",
+    name: str,
+    args: "EcsServiceArgs",
+    cluster: Cluster,
+    services: dict[str, aws.ecs.Service],
+) -> Rollout:
+    """The verdict on what was just asked for.
+
+    A task definition has a new revision with every change, also when a release is taken back, so the
+    watch runs again then; what else makes ECS replace tasks stands beside it. The engine gives the old
+    revision up last of all and only after a good verdict: until then it is what ECS goes back to.
+    """
+    sizes = {"server": args.service.server, "worker": args.service.worker}
+    watched = {
+        role: {
+            "name": one.arn,
+            "taskDefinition": one.task_definition,
+            "network": one.network_configuration,
+            "platform": one.platform_version,
+            # Where autoscaling acts, the number changes without a release.
+            "copies": None if sizes[role].max_replicas else sizes[role].replicas,
+        }
+        for role, one in services.items()
+    }
+    bake = BAKE_MINUTES * 60 if args.deployment == "blue-green" else 0
+    return Rollout(
+        f"{name}-rollout",
+        runtime="ecs",
+        revision=Output.json_dumps({role: one.task_definition for role, one in services.items()}),
+        target={
+            "connection": dict(args.connection),
+            "cluster": cluster.arn,
+            "services": watched,
+            "temporal": args.temporal,
+        },
+        deadline=args.service.deadline + bake,
+        opts=owner.child(),
     )
 
 

@@ -11,6 +11,7 @@ from pulumi_kubernetes import apps, core, meta
 from components.kubernetes_edge import EdgeArgs, create_edge
 from components.kubernetes_guard import create_guards
 from components.kubernetes_pods import config_hash, labels, pod_template, selector
+from components.kubernetes_pull import PullArgs, create_pull_secret
 from components.rollout import Rollout
 from components.service import ServiceArgs, ServiceOutputs, WorkloadArgs
 
@@ -35,7 +36,9 @@ class KubernetesServiceArgs:
     context: str | None = None
     """Its context. Defaults to the current one."""
     image_pull_secret: str | None = None
-    """An existing Secret with the registry's credentials. Defaults to none."""
+    """An existing Secret with the registry's credentials. Defaults to one made of `pull`."""
+    pull: PullArgs | None = None
+    """The registry's login. Defaults to an anonymous pull."""
     edge: EdgeArgs = field(default_factory=EdgeArgs)
     """How requests come in from outside. Defaults to the Service alone."""
     network_policy: bool = True
@@ -118,10 +121,13 @@ class KubernetesService(pulumi.ComponentResource):
         return namespace.metadata["name"]
 
     def _create_service_account(self) -> Output[str]:
-        pull = self._args.image_pull_secret
+        args = self._args
+        pull: pulumi.Input[str] | None = args.image_pull_secret
+        if args.pull and not pull:
+            pull = create_pull_secret(self, self._name, args.pull)
         account = core.v1.ServiceAccount(
             f"{self._name}-account",
-            metadata=self.meta(annotations=self._args.service_account_annotations),
+            metadata=self.meta(annotations=args.service_account_annotations),
             automount_service_account_token=False,
             image_pull_secrets=[core.v1.LocalObjectReferenceArgs(name=pull)] if pull else None,
             opts=self.child(),
@@ -217,8 +223,12 @@ class KubernetesService(pulumi.ComponentResource):
 
     def _create_rollout(self, deployments: dict[str, apps.v1.Deployment]) -> Rollout:
         args = self._args
+        # A preview knows no generation yet: the API server counts them.
         watched = {
-            role: {"name": one.metadata["name"], "generation": one.metadata["generation"]}
+            role: {
+                "name": one.metadata["name"],
+                "generation": one.metadata.apply(lambda known: known.get("generation", 0)),
+            }
             for role, one in deployments.items()
         }
         return Rollout(

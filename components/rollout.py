@@ -11,9 +11,7 @@ the command line without an engine; `Rollout` is a thin shell around it.
 
 import importlib
 import signal
-import sys
 import time
-import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
@@ -22,9 +20,12 @@ import pulumi
 from pulumi import Input, Output
 from pulumi.dynamic import CreateResult, Resource, ResourceProvider, UpdateResult
 
+from components.verdict import VerdictError, say_only_the_verdict
+
 OBSERVERS = {
     "docker": "components.rollout_docker:DockerObserver",
     "kubernetes": "components.rollout_kubernetes:KubernetesObserver",
+    "ecs": "components.rollout_ecs:EcsObserver",
 }
 """Runtime → the class that observes it; imported when needed, because client libraries load slowly."""
 
@@ -39,12 +40,17 @@ class Observation:
     Args:
         state: `ready` and `failed` are final; `waiting` is not.
         summary: one line for the progress display.
-        evidence: for `failed`, and for a deadline that passes: reasons, events, last log lines.
+        evidence: for `failed`, and for a deadline that passes: reasons, events, last log lines. A
+            function where they cost requests: it is called once, when they are to be told.
     """
 
     state: Literal["ready", "waiting", "failed"]
     summary: str
-    evidence: str = ""
+    evidence: str | Callable[[], str] = ""
+
+    def told(self) -> str:
+        """The evidence as text."""
+        return self.evidence if isinstance(self.evidence, str) else self.evidence()
 
 
 class Observer(Protocol):
@@ -55,7 +61,7 @@ class Observer(Protocol):
         ...
 
 
-class RolloutError(Exception):
+class RolloutError(VerdictError):
     """The requested revision is not what runs; the message says what does, and why."""
 
 
@@ -86,9 +92,9 @@ def watch(
         if seen.state == "ready":
             return
         if seen.state == "failed":
-            raise RolloutError(_report(f"{seen.summary}, after {waited:.0f} s", seen.evidence))
+            raise RolloutError(_report(f"{seen.summary}, after {waited:.0f} s", seen.told()))
         if waited >= deadline:
-            raise RolloutError(_report(f"not ready in {deadline:g} s: {seen.summary}", seen.evidence))
+            raise RolloutError(_report(f"not ready in {deadline:g} s: {seen.summary}", seen.told()))
         sleep(min(POLL_SECONDS, max(deadline - waited, 0.01)))
 
 
@@ -144,24 +150,10 @@ def _outputs(props: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _give_verdict(props: Mapping[str, Any]) -> None:
-    _say_only_the_verdict()
+    say_only_the_verdict()
     module, _, name = OBSERVERS[props["runtime"]].partition(":")
     observer = getattr(importlib.import_module(module), name)(**props["target"])
     watch(observer, deadline=props["deadline"], say=lambda line: print(line, flush=True))
-
-
-def _say_only_the_verdict() -> None:
-    """Replace the traceback that the SDK's provider process sends for every error by the message.
-
-    The SDK hands `traceback.format_exc()` to the engine, which shows it to the operator as it is.
-    """
-    original = traceback.format_exc
-
-    def message_or_traceback(*args: Any, **kwargs: Any) -> str:
-        error = sys.exc_info()[1]
-        return str(error) if isinstance(error, RolloutError) else original(*args, **kwargs)
-
-    setattr(traceback, "format_exc", message_or_traceback)  # noqa: B010 — its type is a stranger's
 
 
 def end_quietly_when_cancelled() -> None:

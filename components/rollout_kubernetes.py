@@ -64,7 +64,7 @@ class KubernetesObserver:
             worst = [one for one in seen if one.state == state]
             if worst:
                 summary = ", ".join(one.summary for one in worst)
-                return Observation(state, summary, "\n".join(one.evidence for one in worst if one.evidence))
+                return Observation(state, summary, "\n".join(text for one in worst if (text := one.told())))
         return Observation("ready", ", ".join(one.summary for one in seen))
 
     def _unreachable(self, error: Exception) -> Observation:

@@ -11,6 +11,7 @@ from pulumi import InvokeOptions, InvokeOutputOptions, Output, ResourceOptions
 from components.ecs_alarms import AlarmArgs
 from components.ecs_documents import repository_arn
 from components.ecs_load_balancer import LoadBalancerArgs
+from components.ecs_logs import FireLensArgs
 from components.ecs_scaling import MetricArgs
 from components.ecs_service import EcsService, EcsServiceArgs
 from components.errors import ArgumentError
@@ -19,6 +20,7 @@ from components.registry import EcrRegistry, EcrRegistryArgs
 from components.service import ServiceArgs, ServiceOutputs
 from deployment.registries import Login
 from deployment.sections import required
+from deployment.verification import TEMPORAL
 from deployment.workloads import NAME
 from settings import EcrRegistry as OwnedRegistry
 from settings import ExternalRegistry, Settings
@@ -102,6 +104,8 @@ def run(stack: Settings, release: "BuiltImage | PromotedImage", args: ServiceArg
             service=args,
             stack=f"{pulumi.get_project()}-{pulumi.get_stack()}",
             region=region(),
+            connection=connection(),
+            temporal=_temporal(stack),
             vpc_id=network.vpc_id,
             public_subnets=network.public_subnets,
             private_subnets=network.private_subnets,
@@ -114,6 +118,7 @@ def run(stack: Settings, release: "BuiltImage | PromotedImage", args: ServiceArg
             alarms=AlarmArgs(**dict(options.alarms)),
             log_retention=options.logs.retention,
             log_key=options.logs.kms_key,
+            fire_lens=FireLensArgs(**dict(options.logs.fire_lens)) if options.logs.fire_lens else None,
             requests_per_target=options.requests_per_target,
             worker_metric=MetricArgs(**dict(options.worker_metric)) if options.worker_metric else None,
             deployment=options.deployment,
@@ -157,6 +162,11 @@ def _pull(stack: Settings, release: "BuiltImage | PromotedImage") -> dict[str, A
     return pull
 
 
+def aws_provider(stack: Settings) -> aws.Provider:
+    """The one AWS provider of a stack."""
+    return _provider(_owner(stack))
+
+
 def _owner(stack: Settings) -> str:
     return stack.owner or pulumi.get_project()
 
@@ -164,15 +174,36 @@ def _owner(stack: Settings) -> str:
 @functools.cache
 def _provider(owner: str) -> aws.Provider:
     """The one AWS provider of a stack; whatever it makes says which stack made it, and whose it is."""
-    configured = {key: getattr(aws.config, key) for key in PLAIN_KEYS}
-    configured |= {key: json.loads(getattr(aws.config, key) or "null") for key in JSON_KEYS}
-    configured |= {
-        key: Output.secret(value) for key in SECRET_KEYS if (value := getattr(aws.config, key)) is not None
-    }
     tags = {"project": pulumi.get_project(), "stack": pulumi.get_stack(), "owner": owner}
     return aws.Provider(
         "aws",
         region=region(),
         default_tags=aws.ProviderDefaultTagsArgs(tags=tags),
-        **{key: value for key, value in configured.items() if value is not None},
+        **_configured(),
     )
+
+
+def _configured() -> dict[str, Any]:
+    """What the stack sets in the namespace `aws:`; secrets as such."""
+    configured = {key: getattr(aws.config, key) for key in PLAIN_KEYS}
+    configured |= {key: json.loads(getattr(aws.config, key) or "null") for key in JSON_KEYS}
+    configured |= {
+        key: Output.secret(value) for key in SECRET_KEYS if (value := getattr(aws.config, key)) is not None
+    }
+    return {key: value for key, value in configured.items() if value is not None}
+
+
+def connection() -> dict[str, Any]:
+    """How a verdict reaches the AWS that the provider reaches."""
+    known = ("access_key", "assume_roles", "endpoints", "profile", *SECRET_KEYS)
+    return {"region": region(), **{key: value for key, value in _configured().items() if key in known}}
+
+
+def _temporal(stack: Settings) -> dict[str, Any] | None:
+    """Where the worker must be seen polling: what `verify.worker` names, unless the deployer cannot get there."""
+    service = required(stack.service)
+    worker = stack.verify.worker if stack.verify else None
+    if worker is None or not service.rollout.pollers:
+        return None
+    address = worker.address or service.environment[TEMPORAL]
+    return {"address": address, "namespace": worker.namespace, "queues": list(worker.task_queues)}

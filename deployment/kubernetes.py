@@ -6,11 +6,12 @@ import pulumi_kubernetes as kubernetes
 from pulumi import ResourceOptions
 
 from components.kubernetes_edge import EdgeArgs
+from components.kubernetes_pull import PullArgs
 from components.kubernetes_service import KubernetesService, KubernetesServiceArgs
 from components.service import ServiceArgs, ServiceOutputs
 from deployment.sections import required
 from deployment.workloads import NAME
-from settings import Settings
+from settings import ExternalRegistry, Settings
 from settings.kubernetes import KubernetesOptions
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ def run(stack: Settings, release: "BuiltImage | PromotedImage", args: ServiceArg
             context=options.context,
             service_account_annotations=options.service_account_annotations,
             image_pull_secret=options.image_pull_secret,
+            pull=_pull(stack),
             edge=_edge(options),
             network_policy=policy.enabled,
             ingress_namespaces=policy.ingress_namespaces,
@@ -51,6 +53,14 @@ def run(stack: Settings, release: "BuiltImage | PromotedImage", args: ServiceArg
         opts=ResourceOptions(provider=cluster),
     )
     return running.outputs
+
+
+def _pull(stack: Settings) -> PullArgs | None:
+    """The login of the stack's own registry, where it has one."""
+    registry = stack.registry
+    if not isinstance(registry, ExternalRegistry) or not (registry.username and registry.password):
+        return None
+    return PullArgs(server=registry.server, username=registry.username, password=registry.password.output())
 
 
 def _edge(options: KubernetesOptions) -> EdgeArgs:

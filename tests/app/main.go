@@ -51,6 +51,12 @@ func serve() {
 	}
 	http.HandleFunc("/", answer)
 	http.HandleFunc("/version", answer)
+	http.HandleFunc("/private", func(w http.ResponseWriter, r *http.Request) {
+		if token := os.Getenv("ANTGENT_SERVER__TOKEN"); token == "" || r.Header.Get("token") != token {
+			w.WriteHeader(http.StatusUnauthorized)
+		}
+		answer(w, r)
+	})
 	http.HandleFunc("/metrics", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "up 1") })
 	http.HandleFunc("/slow", func(w http.ResponseWriter, r *http.Request) {
 		seconds, _ := strconv.ParseFloat(r.URL.Query().Get("seconds"), 64)

@@ -82,9 +82,17 @@ def load(stack: Stack) -> Generator[Load]:
     One run of one tool covers the whole block and the end of the last pod that is replaced, so that
     there is no moment in which a failure goes unseen.
     """
+    with sending(f"{address(stack)}/version") as running:
+        yield running
+        assert wait_until(lambda: not _leaving(stack), seconds=30), "a replaced pod does not end"
+
+
+@contextlib.contextmanager
+def sending(url: str) -> Generator[Load]:
+    """New connections to `url` at a constant rate, until the block ends; it must answer before."""
     ensure_packages([HEY])
-    url, running = f"{address(stack)}/version", Load()
-    assert wait_until(lambda: answers(url), seconds=15), "the Service does not answer before the load"
+    running = Load()
+    assert wait_until(lambda: answers(url), seconds=15), f"{url} does not answer before the load"
     send = [
         command("hey"),
         "-z",
@@ -102,7 +110,6 @@ def load(stack: Stack) -> Generator[Load]:
         sender = subprocess.Popen(send, stdout=said, stderr=subprocess.STDOUT, process_group=0)
         try:
             yield running
-            assert wait_until(lambda: not _leaving(stack), seconds=30), "a replaced pod does not end"
         finally:
             sender.send_signal(signal.SIGINT)
             sender.wait(30)
