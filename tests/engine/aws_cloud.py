@@ -1,18 +1,22 @@
 """The AWS stacks in tests: project, config, and what AWS's own API says of them."""
 
+import uuid
 from collections.abc import Callable, Iterator, Mapping
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 import boto3
+import httpx
 import yaml
 
+from sandbox.aws import SERVICES
 from sandbox.paths import CHECKOUT
 from sandbox.pulumi_cli import Pulumi
 
 REGION = "eu-central-1"
 DOMAIN = "antgent.example.com"
+MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 
 
 class Cloud:
@@ -44,7 +48,17 @@ class Cloud:
 
     def certificate(self) -> str:
         """A certificate for the tests' domain."""
-        return self.client("acm").request_certificate(DomainName=DOMAIN)["CertificateArn"]
+        return self.client("acm").request_certificate(
+            DomainName=DOMAIN, SubjectAlternativeNames=[f"*.{DOMAIN}"]
+        )["CertificateArn"]
+
+    def secret(self, name: str) -> str:
+        """The ARN of a secret, made when it is missing."""
+        client = self.client("secretsmanager")
+        try:
+            return client.describe_secret(SecretId=name)["ARN"]
+        except client.exceptions.ResourceNotFoundException:
+            return client.create_secret(Name=name, SecretString=uuid.uuid4().hex)["ARN"]
 
     def zone(self) -> str:
         """The id of a Route 53 zone; AWS's begin with Z, which moto's do by chance only."""
@@ -77,6 +91,16 @@ class Cloud:
                 if owner == f"antgent-{stack}":
                     found[role] = service
         return found
+
+    def unprotect(self, stack: str) -> None:
+        """Let the load balancers of a stack be deleted."""
+        elb = self.client("elbv2")
+        for balancer in self.all("elbv2", "describe_load_balancers", "LoadBalancers"):
+            arn = balancer["LoadBalancerArn"]
+            (described,) = elb.describe_tags(ResourceArns=[arn])["TagDescriptions"]
+            if {"Key": "stack", "Value": stack} in described["Tags"]:
+                off = [{"Key": "deletion_protection.enabled", "Value": "false"}]
+                elb.modify_load_balancer_attributes(LoadBalancerArn=arn, Attributes=off)
 
     def task(self, service: Mapping[str, Any]) -> dict[str, Any]:
         """The task definition that a service runs."""
@@ -122,10 +146,24 @@ class Cloud:
 
 
 class AwsStack:
-    """A stack of the unchanged program; stacks of one folder may promote from each other."""
+    """A stack of the unchanged program; stacks of one folder may promote from each other.
 
-    def __init__(self, folder: Path, name: str, env: Mapping[str, str], config: Mapping[str, Any]) -> None:
+    Args:
+        endpoint: where it finds AWS. Defaults to the sandbox's own address.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        name: str,
+        env: Mapping[str, str],
+        config: Mapping[str, Any],
+        endpoint: str | None = None,
+    ) -> None:
         self.file, self.name = folder / f"Pulumi.{name}.yaml", name
+        self.aws: dict[str, Any] = {"aws:region": REGION}
+        if endpoint:
+            self.aws["aws:endpoints"] = [dict.fromkeys(SERVICES, endpoint)]
         project = yaml.safe_load((CHECKOUT / "Pulumi.yaml").read_text())
         project["runtime"]["options"]["virtualenv"] = str(CHECKOUT / ".venv")
         (folder / "Pulumi.yaml").write_text(yaml.safe_dump(project | {"main": str(CHECKOUT)}))
@@ -137,7 +175,7 @@ class AwsStack:
         """Replace the stack's whole config."""
         self.config = dict(config)
         namespaced = {f"antgent:{key}": value for key, value in config.items()}
-        self.file.write_text(yaml.safe_dump({"config": {"aws:region": REGION, **namespaced}}))
+        self.file.write_text(yaml.safe_dump({"config": {**self.aws, **namespaced}}))
 
     def change(self, **keys: Any) -> None:
         """Set top-level keys of the config."""
@@ -164,10 +202,11 @@ def release_config(context: Path, tag: str) -> dict[str, Any]:
     }
 
 
-def environment_config(source: str, tag: str, **ecs: Any) -> dict[str, Any]:
+def environment_config(source: str, tag: str, token: str, **ecs: Any) -> dict[str, Any]:
     """A stack that runs a release on ECS.
 
     Args:
+        token: ARN of a secret.
         ecs: options of the runtime.
     """
     size = {"cpu": 0.25, "memory": 512}
@@ -183,8 +222,23 @@ def environment_config(source: str, tag: str, **ecs: Any) -> dict[str, Any]:
             "ecs": ecs,
         },
         "secrets": {
-            "ANTGENT_SERVER__TOKEN": f"arn:aws:secretsmanager:{REGION}:123456789012:secret:app/token-Ab12Cd",
+            "ANTGENT_SERVER__TOKEN": token,
             "ANTGENT_LLM__KEY": "${TEST_LLM_KEY}",
         },
         "owner": "tests",
     }
+
+
+def address(registry: str, repository: str) -> str:
+    """Where the registry itself answers for an ECR repository."""
+    host, _, folder = registry.partition("/")
+    return f"http://{host}/v2/{folder}/{repository}"
+
+
+def empty(registry: str, repository: str) -> None:
+    """Delete a repository's images, which a release repository does not do by itself."""
+    tags = httpx.get(f"{address(registry, repository)}/tags/list").json().get("tags") or []
+    for tag in tags:
+        manifests, accept = f"{address(registry, repository)}/manifests", {"accept": MANIFEST}
+        found = httpx.head(f"{manifests}/{tag}", headers=accept).headers["docker-content-digest"]
+        httpx.delete(f"{manifests}/{found}").raise_for_status()

@@ -1,5 +1,7 @@
 """A way to AWS on which things go wrong: requests are passed on, or answered with the fault that is asked for."""
 
+import json
+import re
 import threading
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -8,6 +10,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import httpx
 
 THROTTLED = b'{"__type": "ThrottlingException", "message": "Rate exceeded"}'
+WHO = "User: arn:aws:iam::123456789012:user/tests is not authorized to perform this action"
+DENIED = json.dumps({"__type": "AccessDeniedException", "message": WHO}).encode()
+DENIED_XML = f"<Response><Error><Code>AccessDenied</Code><Message>{WHO}</Message></Error></Response>".encode()
 _HOP = {"connection", "content-length", "transfer-encoding", "date", "server", "content-encoding"}
 
 
@@ -16,7 +21,9 @@ class Faults(ThreadingHTTPServer):
 
     Attributes:
         throttled: how many of the next requests are answered with a throttling error.
+        denied: the actions that are answered with AWS's refusal, such as `CreateLoadBalancer`.
         down: whether requests are cut off without an answer.
+        lives: after how many requests they are; None for never.
         spared: after how many requests everything is throttled; None for never.
     """
 
@@ -25,18 +32,30 @@ class Faults(ThreadingHTTPServer):
     def __init__(self, target: str) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.target, self.throttled, self.down = target, 0, False
+        self.denied: set[str] = set()
         self.spared: int | None = None
+        self.lives: int | None = None
         self.lock = threading.Lock()
 
     @property
     def endpoint(self) -> str:
         return f"http://127.0.0.1:{self.server_address[1]}"
 
-    def fault(self) -> str:
+    def heal(self) -> None:
+        """Nothing goes wrong any more."""
+        with self.lock:
+            self.throttled, self.down, self.denied, self.spared, self.lives = 0, False, set(), None, None
+
+    def fault(self, action: str = "") -> str:
         """What happens to the request that has just come."""
         with self.lock:
+            if self.lives is not None:
+                self.lives -= 1
+                self.down |= self.lives < 0
             if self.down:
                 return "down"
+            if action in self.denied:
+                return "denied"
             if self.spared is not None:
                 self.spared -= 1
                 return "throttled" if self.spared < 0 else ""
@@ -51,9 +70,15 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         faults = self.server
         assert isinstance(faults, Faults)
-        fault = faults.fault()
+        spoken = self.headers.get("X-Amz-Target", "")
+        action = re.search(rb"(?:^|&)Action=(\w+)", body)
+        fault = faults.fault(action[1].decode() if action else spoken.rpartition(".")[2])
         if fault == "down":
             self.connection.close()
+        elif fault == "denied" and not spoken:
+            self._answer(403, {"Content-Type": "text/xml"}, DENIED_XML)
+        elif fault == "denied":
+            self._answer(400, {"Content-Type": "application/x-amz-json-1.1"}, DENIED)
         elif fault == "throttled":
             self._answer(400, {"Content-Type": "application/x-amz-json-1.1"}, THROTTLED)
         else:

@@ -1,5 +1,6 @@
 """The Kubernetes runtime with every option on, in a namespace that somebody else owns."""
 
+import base64
 import json
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from tests.engine.kubernetes_load import deployment, kubectl, load, namespace
 
 CHECKOV = "checkov==3.3.30"
 TOKEN = "token-that-must-stay-secret"
+LOGIN = "password-of-the-registry-that-must-stay-secret"
 SECRET_MARK = "4dabf18193072939515e22adb298388d"
 """The key by which the engine's JSON tells a secret from other objects."""
 EXCEPTIONS = Path(__file__).parent / "kubernetes_exceptions.yaml"
@@ -52,13 +54,14 @@ def stack(
     """A stack with all options, running in a restricted namespace that is not its own."""
     mark = f"options-{uuid.uuid4().hex[:8]}"
     config = app_config(app_context, mark, "good", "v1.0.0")
+    config["registry"] |= {"username": "puller"}
     autoscaling = {"min": 2, "max": 4, "cpuPercent": 10}
     config["service"] |= {"runtime": "kubernetes", "kubernetes": OPTIONS | {"namespace": mark}}
     config["service"]["server"] |= {"autoscaling": autoscaling}
     made = Stack(tmp_path_factory.mktemp("project"), kubernetes_sandbox.env, config)
     kubectl(made, "apply", "-f", "-", text=restricted(mark))
     try:
-        keep_secret(made)
+        keep_secrets(made)
         made.pulumi.up()
         yield made
     finally:
@@ -66,10 +69,12 @@ def stack(
         kubectl(made, "delete", "namespace", mark)
 
 
-def keep_secret(stack: Stack) -> None:
-    """Add the token to the stack's config, as `pulumi config set --secret` encrypts it."""
-    stack.pulumi.config_set("antgent:secrets.ANTGENT_SERVER__TOKEN", TOKEN, secret=True, path=True)
-    stack.change(secrets=yaml.safe_load(stack.file.read_text())["config"]["antgent:secrets"])
+def keep_secrets(stack: Stack) -> None:
+    """Add the token and the registry's password to the config, as `pulumi config set --secret` encrypts them."""
+    for key, value in (("secrets.ANTGENT_SERVER__TOKEN", TOKEN), ("registry.password", LOGIN)):
+        stack.pulumi.config_set(f"antgent:{key}", value, secret=True, path=True)
+    config = yaml.safe_load(stack.file.read_text())["config"]
+    stack.change(secrets=config["antgent:secrets"], registry=config["antgent:registry"])
 
 
 def restricted(name: str) -> str:
@@ -166,14 +171,30 @@ def checkov(file: Path) -> list[dict[str, Any]]:
 
 def test_a_secret_is_in_the_cluster_and_nowhere_else(stack: Stack) -> None:
     """Promise 6: not in the state, not in the stack's file, not in an output."""
-    secrets = kubectl(stack, "get", "secrets", "-o", "json")["items"]
-    assert [list(one["data"]) for one in secrets] == [["ANTGENT_SERVER__TOKEN"]]
+    found = kubectl(stack, "get", "secrets", "-o", "json")["items"]
+    secrets = {key: value for one in found for key, value in one["data"].items()}
+    assert secrets.keys() == {"ANTGENT_SERVER__TOKEN", ".dockerconfigjson"}
     state = Path(stack.env["PULUMI_BACKEND_URL"].removeprefix("file://"))
     files = [path for path in (*state.rglob("*"), *stack.folder.rglob("*")) if path.is_file()]
     assert len(files) > 3
-    for text in (TOKEN, secrets[0]["data"]["ANTGENT_SERVER__TOKEN"]):
+    for text in (TOKEN, LOGIN, *secrets.values()):
         assert [str(path) for path in files if text.encode() in path.read_bytes()] == []
         assert text not in json.dumps(stack.pulumi.outputs(show_secrets=True))
+
+
+def test_pods_pull_with_the_login_of_the_registry(stack: Stack) -> None:
+    """The stack's registry has one; nobody has to make a Secret by hand."""
+    (pull,) = [
+        one
+        for one in kubectl(stack, "get", "secrets", "-o", "json")["items"]
+        if one["type"] == "kubernetes.io/dockerconfigjson"
+    ]
+    login = json.loads(base64.b64decode(pull["data"][".dockerconfigjson"]))
+    assert login["auths"] == {stack.env["SANDBOX_REGISTRY"]: {"password": LOGIN, "username": "puller"}}
+    pods = kubectl(stack, "get", "pods", "-o", "json")["items"]
+    assert pods
+    for pod in pods:
+        assert pod["spec"]["imagePullSecrets"] == [{"name": pull["metadata"]["name"]}]
 
 
 def test_a_release_keeps_the_number_that_the_autoscaler_chose(stack: Stack) -> None:

@@ -1,14 +1,17 @@
 """Every document that the program hands to AWS: IAM statements, and what a registry removes."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pytest
 
 from components import ecs_documents as ecs
+from components import github_policies as github
 from components import registry_policies as registry
+from components.ecs_logs import FireLensArgs, routed, router
 from components.errors import ArgumentError
 from components.service import HealthArgs, ServerArgs, WorkerArgs
+from sandbox.paths import CHECKOUT
 
 REPOSITORY = "arn:aws:ecr:eu-west-1:111122223333:repository/antgent"
 LOGS = "arn:aws:logs:eu-west-1:222233334444:log-group:antgent-logs-1a2b3c4"
@@ -50,6 +53,28 @@ def statements() -> Iterator[tuple[str, Mapping[str, Any]]]:
     for name, document in POLICIES.items():
         for one in document["Statement"]:
             yield name, one
+
+
+def test_every_policy_of_the_program_is_looked_at() -> None:
+    """A new document must come into this file, or into the other one that tests policies."""
+    written = {
+        name
+        for module in (ecs, registry, github)
+        for name, one in vars(module).items()
+        if name.endswith("_policy") and one.__module__ == module.__name__
+    }
+    here = {
+        "access_policy", "assume_policy", "exec_policy", "execution_policy", "pull_policy", "shift_policy",
+    }  # fmt: skip
+    assert written == here | {"deploy_policy", "preview_policy", "trust_policy"}
+    tested = (CHECKOUT / "tests/unit/test_github_roles.py").read_text()
+    assert all(name in tested for name in written - here)
+    elsewhere = [
+        file.name
+        for file in (CHECKOUT / "components").glob("*.py")
+        if '"Statement"' in file.read_text() and file.stem not in ("registry_policies", "ecs_documents")
+    ]
+    assert elsewhere == []
 
 
 def test_only_named_statements_reach_every_resource() -> None:
@@ -132,7 +157,7 @@ RELEASES = [f"v0.{minor}.{patch}" for minor in range(4) for patch in range(15)]
 """Tags as `antgent:imageTag` has them, the oldest first."""
 
 
-def expired(policy: Mapping[str, Any], images: list[tuple[str | None, int]]) -> list[str | None]:
+def expired(policy: Mapping[str, Any], images: Sequence[tuple[str | None, int]]) -> list[str | None]:
     """What ECR removes: each image by the first rule that takes it.
 
     Args:
@@ -239,6 +264,21 @@ def test_a_health_check_stays_within_the_bounds_of_ecs() -> None:
     """ECS refuses an interval below 5 seconds; other runtimes take one second."""
     check = server()["healthCheck"]
     assert (check["interval"], check["timeout"], check["retries"], check["startPeriod"]) == (5, 2, 2, 300)
+
+
+def test_fluent_bit_takes_logs_elsewhere_and_keeps_its_own_in_the_group() -> None:
+    """FireLens: keys of the destination are references, never options in plain text."""
+    args = FireLensArgs(image="fluent-bit:1", options={"Name": "datadog"}, secrets={"apikey": SECRET})
+    assert routed(args) == {
+        "logDriver": "awsfirelens",
+        "options": {"Name": "datadog"},
+        "secretOptions": [{"name": "apikey", "valueFrom": SECRET}],
+    }
+    beside = router(args, {"awslogs-group": "logs"})
+    assert beside["firelensConfiguration"]["type"] == "fluentbit"
+    assert beside["logConfiguration"] == {"logDriver": "awslogs", "options": {"awslogs-group": "logs"}}
+    # In the order in which AWS gives containers back.
+    assert beside["name"] < "server"
 
 
 def test_a_worker_listens_on_nothing() -> None:
