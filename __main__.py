@@ -12,6 +12,8 @@ stack = settings.load()
 registry = deployment.registry(stack)
 release = deployment.image(stack, registry)
 service = deployment.service(stack, release)
+verified = deployment.verify(stack, release, service)
 
-for name, value in deployment.exports(stack, registry, release, service).items():
+outputs = deployment.exports(stack, registry, release, service, verified) | deployment.ci(stack)
+for name, value in outputs.items():
     pulumi.export(name, value)

@@ -21,6 +21,7 @@ from settings import Settings
 if TYPE_CHECKING:
     from components.image import BuiltImage
     from components.registry import EcrRegistry
+    from components.verification import ReleaseVerification
 
 RUNTIMES = {"docker": "deployment.docker", "kubernetes": "deployment.kubernetes", "ecs": "deployment.aws"}
 
@@ -76,11 +77,34 @@ def service(stack: Settings, release: "BuiltImage | PromotedImage | None") -> Se
     return runtime.run(stack, release, service_args(stack, release))
 
 
+def ci(stack: Settings) -> dict[str, Any]:
+    """The outputs about the roles that CI takes; none where the stack makes no such roles."""
+    if stack.github is None:
+        return {}
+    from deployment import github
+
+    return github.run(stack, stack.github)
+
+
+def verify(
+    stack: Settings,
+    release: "BuiltImage | PromotedImage | None",
+    running: ServiceOutputs | None,
+) -> "ReleaseVerification | None":
+    """The verification of what runs; None where the stack verifies nothing."""
+    if stack.verify is None or release is None or running is None:
+        return None
+    from deployment.verification import verification
+
+    return verification(stack, release, running)
+
+
 def exports(
     stack: Settings,
     owned: "EcrRegistry | None",
     release: "BuiltImage | PromotedImage | None",
     running: ServiceOutputs | None,
+    verified: "ReleaseVerification | None",
 ) -> dict[str, Any]:
     """The stack's outputs. Another stack that promotes from this one reads them."""
     outputs: dict[str, Any] = {"tag": stack.image_tag}
@@ -100,6 +124,10 @@ def exports(
         outputs |= {"repositoryArn": release.repository_arn, "override": release.override}
     if running:
         outputs |= {"url": running.url, "revision": running.revision, "logs": running.logs}
+    if verified:
+        outputs["ledger"] = verified.ledger
+    if stack.hold:
+        outputs["hold"] = {"tag": stack.hold.tag, "reason": stack.hold.reason, "by": stack.hold.by}
     return {name: value for name, value in outputs.items() if value is not None}
 
 
@@ -112,5 +140,6 @@ def _promoted_image(stack: Settings) -> PromotedImage:
             tag=required(stack.image_tag),
             find=functools.partial(registries.find, stack),
             override=OverrideArgs(reason=given.reason, by=given.by) if given else None,
+            held=stack.hold is not None,  # its rule: it names this very release
         ),
     )

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from settings import explain, rules
 from settings.catalogue import closest
-from settings.models import Build, EcrRegistry, ExternalRegistry, Override, Settings, Verify
+from settings.models import Build, EcrRegistry, ExternalRegistry, Hold, Override, Settings, Verify
 from settings.prepare import Expander, Findings, sections
 from settings.report import Problem, SettingsError
 from settings.runtimes import RUNTIMES, DockerRuntime, EcsRuntime, KubernetesRuntime, Service
@@ -23,6 +23,7 @@ __all__ = [
     "EcrRegistry",
     "EcsRuntime",
     "ExternalRegistry",
+    "Hold",
     "KubernetesRuntime",
     "Override",
     "Problem",

@@ -127,7 +127,8 @@ def closest(word: object, known: list[str]) -> str | None:
 
 
 def _plain(word: object) -> str:
-    return str(word)[:100].lower().replace("_", "").replace("-", "")
+    text = word if isinstance(word, str) else ""
+    return text[:100].lower().replace("_", "").replace("-", "")
 
 
 def meant(path: Path, known: list[str]) -> Path | None:

@@ -68,6 +68,19 @@ class LoadBalancer(Section):
     """Status codes of a healthy answer. Defaults to 200-399."""
 
 
+class FireLens(Section):
+    """A Fluent Bit beside each workload that takes its logs elsewhere; its own go to the log group."""
+
+    image: Word = Field(examples=["public.ecr.aws/aws-observability/aws-for-fluent-bit:2.32.5"])
+    """Fluent Bit's image. No default."""
+    options: dict[Word, Word] = Field(examples=[{"Name": "cloudwatch_logs"}])
+    """Options of its output, in plain text, so never a key. No default."""
+    secrets: dict[Word, Arn] = {}
+    """Options whose value is a secret, by its ARN in Secrets Manager or SSM. Defaults to none."""
+    memory: int = Field(default=64, ge=32, le=2048)
+    """What it may take of the task's memory, in MiB. Defaults to 64."""
+
+
 class Logs(Section):
     """CloudWatch log groups."""
 
@@ -75,6 +88,8 @@ class Logs(Section):
     """Days logs are kept; CloudWatch offers certain numbers only. Defaults to 30."""
     kms_key: Arn | None = None
     """KMS key that encrypts them. Defaults to CloudWatch's own."""
+    fire_lens: FireLens | None = None
+    """Take the workloads' logs elsewhere. Defaults to CloudWatch."""
 
 
 class Alarms(Section):

@@ -82,7 +82,7 @@ class KubernetesOptions(Section):
     monitoring: Literal["none", "annotations", "pod-monitor"] = "none"
     """How Prometheus finds /metrics. Defaults to `none`."""
     image_pull_secret: ObjectName | None = None
-    """An existing Secret that pulls from a private registry. Defaults to none."""
+    """An existing Secret that pulls from a private registry. Defaults to one made of the login of `registry`, if any."""
     node_selector: Labels = {}
     """Labels of the nodes that may run the pods. Defaults to any node."""
     topology_spread: Literal["none", "preferred", "required"] = "preferred"

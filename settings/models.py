@@ -4,13 +4,16 @@ from typing import Annotated, Literal
 
 from pydantic import Field, PrivateAttr
 
+from settings.github import Github
 from settings.runtimes import AnyService
 from settings.secret import AnySecret, EncryptedSecret
 from settings.values import (
     Account,
     Arn,
     EnvName,
+    HeaderName,
     HttpPath,
+    HttpUrl,
     ImageTag,
     Many,
     Region,
@@ -105,6 +108,10 @@ class HttpCheck(Section):
     """Seconds the answer may take. Defaults to the check's deadline."""
     successes: int = Field(default=1, ge=1, le=1000)
     """Answers in a row that must be right. Defaults to 1."""
+    headers: dict[HeaderName, Word] = {}
+    """Headers of the request, in plain text, so never a token. Defaults to none."""
+    secret_headers: dict[HeaderName, EnvName] = {}
+    """Headers whose value is one of `secrets`, by its name, such as `token: ANTGENT_SERVER__TOKEN`. Defaults to none."""
 
 
 class WorkerCheck(Section):
@@ -130,15 +137,30 @@ class Verify(Section):
     worker: WorkerCheck | None = None
     """Checks of the worker. Defaults to none."""
     commands: Many[Command] = ()
-    """Commands of your own, with the environment's URL in ANTGENT_URL. Defaults to none."""
+    """Commands of your own, run by the shell in the project's folder, with the environment's URL in ANTGENT_URL
+    and the release in ANTGENT_TAG. Defaults to none."""
     soak: int = Field(default=0, ge=0, le=10080)
     """Minutes a release must have run before it may be promoted. Defaults to 0."""
+    url: HttpUrl | None = None
+    """Where the checks find the environment. Defaults to its `url` output; a Kubernetes Service without Ingress
+    or Gateway is reached through the cluster's API."""
 
 
 class Override(Section):
     """Let a release through that `promoteFrom` has not verified; stays visible in the stack's outputs."""
 
     reason: Reason = Field(examples=["why this release cannot wait"])
+    """Why, in at least 10 characters. No default."""
+    by: Word = Field(examples=["you@example.com"])
+    """Who answers for it. No default."""
+
+
+class Hold(Section):
+    """Keep a stack on one release: any other is refused, in preview too, until the hold is removed."""
+
+    tag: ImageTag = Field(examples=["v0.3.2"])
+    """The release that stays. No default."""
+    reason: Reason = Field(examples=["why no other release may run"])
     """Why, in at least 10 characters. No default."""
     by: Word = Field(examples=["you@example.com"])
     """Who answers for it. No default."""
@@ -163,6 +185,10 @@ class Settings(Section):
     """The stack whose releases this one may run; excludes `build`."""
     override: Override | None = None
     """Run a release that is not verified; needs `promoteFrom`."""
+    hold: Hold | None = None
+    """Refuse every release but one, such as after a rollback; stays visible in the stack's outputs."""
+    github: Github | None = None
+    """Roles that GitHub's workflows take on AWS, so that CI has no long-lived keys."""
     owner: TagValue | None = Field(default=None, examples=["platform-team"])
     """Who answers for the stack: the `owner` tag of all it makes on AWS. Defaults to the project's name."""
 

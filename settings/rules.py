@@ -26,7 +26,7 @@ def apply(data: Mapping[str, Any], findings: Findings) -> None:
 
 def something_to_do(view: View) -> Iterator[Breach]:
     """A stack has at least one section to build."""
-    if not any(view.has(section) for section in ("registry", "build", "service")):
+    if not any(view.has(section) for section in ("registry", "build", "service", "github")):
         fix = view.commands.set(("service", "runtime"), "docker")
         yield Breach(
             ("service",), "is missing, and so are registry and build: the stack would do nothing", fix
@@ -113,6 +113,35 @@ def expectation_has_a_field(view: View) -> Iterator[Breach]:
             )
 
 
+def secret_headers_are_secrets(view: View) -> Iterator[Breach]:
+    """A check's secret header names a secret of the stack, and a plain one carries none."""
+    checks = view.at("verify", "http")
+    for index in range(len(checks) if isinstance(checks, list) else 0):
+        path = ("verify", "http", index, "secretHeaders")
+        for header, name in view.map(*path).items():
+            if isinstance(name, str) and name not in view.map("secrets"):
+                rule = "must be the name of a secret of this stack"
+                yield Breach((*path, header), rule, view.commands.set_secret(("secrets", name)))
+        plain = ("verify", "http", index, "headers")
+        for header in view.map(*plain):
+            if _is_secret_header(header):
+                rule = (
+                    "looks like a secret, so it belongs under antgent:secrets and is named in secretHeaders"
+                )
+                yield Breach((*plain, header), rule, view.commands.remove((*plain, header)), HIDDEN)
+
+
+def hold_is_kept(view: View) -> Iterator[Breach]:
+    """While a stack is held, only the release that holds it may run."""
+    held, tag = view.at("hold", "tag"), view.at("imageTag")
+    if not isinstance(held, str) or not isinstance(tag, str) or held == tag:
+        return
+    why = " ".join(str(view.at("hold", "reason")).split())
+    lift = view.commands.remove(("hold",))
+    rule = f"must stay {held} while {view.at('hold', 'by')} holds it ({why}); what ends the hold: {lift}"
+    yield Breach(("imageTag",), rule, view.commands.set(("imageTag",), held))
+
+
 def registry_login_is_whole(view: View) -> Iterator[Breach]:
     """A registry's user has a password, and the other way round."""
     user, password = ("registry", "username"), ("registry", "password")
@@ -138,11 +167,15 @@ def settings_are_not_secret(view: View) -> Iterator[Breach]:
             yield Breach(path, rule, view.commands.remove(path), HIDDEN)
     headers = ("service", "server", "health", "headers")
     for name in view.map(*headers):
-        if looks_secret(name.replace("-", "_")) or name.lower() in {"authorization", "cookie"}:
+        if _is_secret_header(name):
             rule = (
                 "looks like a secret, and a probe's headers are in plain text: probe a path without a token"
             )
             yield Breach((*headers, name), rule, view.commands.remove((*headers, name)), HIDDEN)
+
+
+def _is_secret_header(name: str) -> bool:
+    return looks_secret(name.replace("-", "_")) or name.lower() in {"authorization", "cookie"}
 
 
 def a_variable_has_one_source(view: View) -> Iterator[Breach]:
@@ -179,6 +212,8 @@ RULES: tuple[Rule, ...] = (
     registry_login_is_whole,
     worker_check_has_an_address,
     expectation_has_a_field,
+    secret_headers_are_secrets,
+    hold_is_kept,
     verify_has_a_service,
     override_has_a_gate,
     promotion_has_another_stack,

@@ -154,6 +154,14 @@ Namespace = Annotated[
     str, Text(DNS_LABEL, "must be a DNS label: at most 63 lower case letters, digits and '-'", "antgent")
 ]
 HttpPath = Annotated[str, Text(r"/[^\s#]*", "must start with '/' and hold no blanks", "/version")]
+HttpUrl = Annotated[
+    str,
+    Text(
+        r"https?://[^\s/?#@]+(?:/[^\s?#]*)?",
+        "must be an http:// or https:// address without user, query and blanks",
+        "https://antgent.example.com",
+    ),
+]
 HeaderName = Annotated[
     str, Text(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", "must be the name of an HTTP header", "X-Probe")
 ]

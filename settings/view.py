@@ -37,7 +37,7 @@ class View:
             value = all_paths()[path].default
         return value if isinstance(value, int | float) and not isinstance(value, bool) else None
 
-    def map(self, *path: str) -> Mapping[str, Any]:
+    def map(self, *path: str | int) -> Mapping[str, Any]:
         """A section, empty where there is none."""
         value = self.at(*path)
         return value if isinstance(value, Mapping) else {}

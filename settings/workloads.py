@@ -80,3 +80,6 @@ class Rollout(Section):
 
     deadline: int = Field(default=300, ge=10, le=3600)
     """Seconds until the requested revision must run and be ready, else `up` fails. Defaults to 300."""
+    pollers: bool = True
+    """On ECS, wait until the worker is seen polling the task queues of `verify.worker`; set it to false where
+    the deployer cannot reach Temporal. Defaults to true."""

@@ -9,9 +9,11 @@ import pytest
 import yaml
 from pip._internal.models.index import PyPI
 
+from components import ledger
 from sandbox.assembly import Sandbox
 from sandbox.paths import CHECKOUT
 from sandbox.process import free_port
+from sandbox.pulumi_cli import PulumiError
 from tests.conftest import Stack, destroy
 from tests.e2e.echo_workflow import echo
 from tests.e2e.image_leaks import leaks, machine_needles
@@ -51,6 +53,32 @@ def test_a_release_is_one_changed_line(released: Stack) -> None:
 def test_the_worker_completes_a_workflow_on_temporal(sandbox: Sandbox) -> None:
     """A worker is healthy when work gets done, not when its process runs."""
     assert "hello" in asyncio.run(echo(sandbox.env["SANDBOX_TEMPORAL"], "hello"))
+
+
+def test_both_releases_were_verified(released: Stack) -> None:
+    """The shipped stack checks the version that answers and who polls the worker's queue; both passed twice."""
+    newest, first = ledger.read(released.pulumi.outputs())
+    assert (newest.tag, first.tag) == ("v0.3.2", "v0.3.1")
+    assert newest.image == released.pulumi.outputs()["image"]
+    assert [check.name for check in newest.checks] == [
+        "GET /version: status 200, version = '0.3.2'",
+        "workers poll antgent-queue",
+    ]
+
+
+def test_a_worker_that_does_not_do_its_work_fails_the_up(released: Stack) -> None:
+    """The echo workflow end to end passes; a queue that nobody polls fails, and the ledger stays."""
+    shipped = released.config["verify"]
+    released.change(verify=shipped | {"worker": shipped["worker"] | {"workflow": "EchoWorkflow"}})
+    assert "EchoWorkflow answered in" in released.pulumi.up().output
+    before = ledger.read(released.pulumi.outputs())
+    assert before[0].checks[-1].name == "workers poll antgent-queue, EchoWorkflow answers"
+    released.change(verify={"deadline": 5, "worker": {"taskQueues": ["nobody-queue"]}})
+    with pytest.raises(PulumiError, match="a worker polls the task queue nobody-queue"):
+        released.pulumi.up()
+    assert ledger.read(released.pulumi.outputs()) == before
+    released.change(verify=shipped)
+    released.pulumi.up()
 
 
 @pytest.mark.usefixtures("released")
