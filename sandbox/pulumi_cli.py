@@ -14,7 +14,8 @@ from urllib.parse import unquote, urlsplit
 import yaml
 
 from sandbox.errors import SandboxError
-from sandbox.pulumi_events import COLOUR, Changes, Events, Step, plain_errors
+from sandbox.pulumi_events import COLOUR, QUIET, STACK, Changes, Events, Step, plain_errors
+from sandbox.pulumi_history import Update, read_history
 from sandbox.pulumi_locks import Lock, end_orphans, free_stale_locks, locks
 from sandbox.signals import finish
 
@@ -36,10 +37,19 @@ class PulumiError(SandboxError):
         exit_code: of the engine.
         errors: the engine's own errors, each once, without its noise.
         output: everything that it printed; empty when that went to the terminal.
+        steps: what it had begun on each resource; empty when it changed none.
     """
 
-    def __init__(self, command: str, exit_code: int, errors: tuple[str, ...], output: str = "") -> None:
+    def __init__(
+        self,
+        command: str,
+        exit_code: int,
+        errors: tuple[str, ...],
+        output: str = "",
+        steps: tuple[Step, ...] = (),
+    ) -> None:
         self.command, self.exit_code, self.errors, self.output = command, exit_code, errors, output
+        self.steps = tuple(step for step in steps if step.op not in QUIET and step.type != STACK)
         killer = _killer(exit_code)
         how = f"was killed by signal {killer}" if killer else f"failed (exit code {exit_code})"
         lines = errors or tuple(output.strip().splitlines()[-10:]) or ("it gave no reason",)
@@ -124,9 +134,29 @@ class Pulumi:
         flags = ["--show-secrets"] if show_secrets else []
         return json.loads(self.run("stack", "output", "--json", *flags).output or "{}")
 
-    def export(self) -> dict[str, Any]:
-        """The stack's state, secrets encrypted."""
-        return json.loads(self.run("stack", "export").output)
+    def export(self, *, show_secrets: bool = False) -> dict[str, Any]:
+        """The stack's state; secrets are encrypted unless asked for."""
+        flags = ["--show-secrets"] if show_secrets else []
+        return json.loads(self.run("stack", "export", *flags).output)
+
+    def history(self, limit: int = 100) -> list[Update]:
+        """What was done to the stack, newest first, from the engine's own history.
+
+        Args:
+            limit: how many at most. Defaults to 100.
+        """
+        return read_history(self.run("stack", "history", "--json", "--page-size", str(limit)).output)
+
+    def pending(self) -> list[str]:
+        """What an operation that was killed has left undecided: `creating docker:index/container:… server`."""
+        left = self.export().get("deployment", {}).get("pending_operations") or []
+        return [f"{one['type']} {one['resource']['urn'].rpartition('::')[2]}" for one in left]
+
+    def settle(self) -> None:
+        """Decide every pending operation by reading the real resources; no state is edited by hand."""
+        self._operate(
+            "refresh", "--yes", "--skip-preview", "--clear-pending-creates", stream=False, timeout=None
+        )
 
     def config_set(self, key: str, value: str, *, secret: bool = False, path: bool = False) -> None:
         """Set one configuration value; a secret is handed over by stdin, never as an argument."""
@@ -143,7 +173,7 @@ class Pulumi:
 
     def locks(self) -> list[Lock]:
         """The stack's locks; empty for a backend that is no folder."""
-        return locks(self._state, self._project_name, self.stack) if self._state else []
+        return locks(self.state_folder, self._project_name, self.stack) if self.state_folder else []
 
     def run(
         self,
@@ -176,12 +206,13 @@ class Pulumi:
         found = Events.read(events) if events else Events(Changes(), (), ())
         if code:
             words = " ".join(word for word in args[:2] if not word.startswith("-"))
-            raise PulumiError(words, code, found.errors or plain_errors(complaints), printed + complaints)
+            errors = found.errors or plain_errors(complaints)
+            raise PulumiError(words, code, errors, printed + complaints, found.steps)
         return Outcome(COLOUR.sub("", printed), found.changes, found.steps, time.monotonic() - started)
 
     def _operate(self, kind: str, *args: str, stream: bool, timeout: float | None) -> Outcome:
-        if self._state and kind != "preview":
-            free_stale_locks(self._state, self._project_name, self.stack)
+        if self.state_folder and kind != "preview":
+            free_stale_locks(self.state_folder, self._project_name, self.stack)
         with tempfile.TemporaryDirectory() as folder:
             log = Path(folder) / "events"
             return self.run(kind, "--suppress-progress", *args, stream=stream, timeout=timeout, events=log)
@@ -202,12 +233,13 @@ class Pulumi:
         except TimeoutError as error:
             raise PulumiError(command[1], process.returncode, (str(error),)) from None
         finally:
-            if self._state and _killer(process.returncode):
-                end_orphans(self._state)
+            if self.state_folder and _killer(process.returncode):
+                end_orphans(self.state_folder)
         return process.returncode
 
     @property
-    def _state(self) -> Path | None:
+    def state_folder(self) -> Path | None:
+        """Where a file backend keeps its state; None for another kind of backend."""
         url = urlsplit({**os.environ, **self.env}.get("PULUMI_BACKEND_URL", ""))
         return Path(unquote(url.path)) if url.scheme == "file" else None
 

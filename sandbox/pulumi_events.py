@@ -10,6 +10,8 @@ from typing import Any
 
 TRACEBACK = "Traceback (most recent call last):\n"
 QUIET = frozenset({"same", "read", "read-replacement", "refresh"})
+STACK = "pulumi:pulumi:Stack"
+"""The type of the one resource that every stack has by itself."""
 COLOUR = re.compile(r"<\{%.*?%\}>|\x1b\[[0-9;]*m")
 
 # Lines that only repeat that something failed.

@@ -6,7 +6,7 @@ set -eu
 cd "$(dirname "$0")/.."
 stamp=.venv/.pins
 pins=$(cksum < requirements.txt)
-[ -f "$stamp" ] && [ "$(cat "$stamp")" = "$pins" ] && exit 0
+[ -f "$stamp" ] && [ "$(cat "$stamp")" = "$pins" ] && [ -x .venv/bin/ship ] && exit 0
 
 say() { printf '%s\n' "$*" >&2; }
 fail() { say "error: $1"; say "  fix: $2"; exit 1; }
@@ -48,5 +48,8 @@ if ! { .venv/bin/python -m pip install -q --disable-pip-version-check "$uv" &&
     .venv/bin/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements.txt ||
         fail "the packages could not be installed" "look at pip's message above; the run can be repeated"
 fi
+# The project itself, for its console script `ship`; what builds it is pinned above, so no index is asked.
+.venv/bin/python -m pip install -q --disable-pip-version-check --no-deps --no-index --no-build-isolation --editable . ||
+    fail "the project's own command \`ship\` could not be installed" "look at pip's message above; the run can be repeated"
 printf '%s' "$pins" > "$stamp"
 say "✓ Python packages ($(($(date +%s) - started)) s)"

@@ -1,0 +1,1 @@
+"""The whole story on this machine, told step by step: `make demo`."""
