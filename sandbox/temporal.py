@@ -10,13 +10,14 @@ from importlib.metadata import PackageNotFoundError, files
 from pathlib import Path
 
 import psutil
+from filelock import FileLock
 
 from sandbox import forward
 from sandbox.console import step
 from sandbox.docker_engine import DockerEngine
 from sandbox.errors import SandboxError
 from sandbox.packages import find_command
-from sandbox.paths import Home
+from sandbox.paths import Home, cache_dir
 from sandbox.process import Daemon, free_port, listening, steady_port
 from sandbox.status import PartStatus
 
@@ -165,10 +166,17 @@ def _ensure_server(home: Home) -> int:
     if server.process() is not None and _healthy(f"{LOOPBACK}:{port}"):
         return port
     server.stop()
-    port = _remembered_port(home)
     binary = temporal_command()
+    # Two sandboxes that start at once would both find the usual port free.
+    with FileLock(cache_dir() / "temporal.lock"):
+        port = _remembered_port(home)
+        _start_server(home, binary, port)
+    return port
+
+
+def _start_server(home: Home, binary: Path, port: int) -> None:
     with step(f"starting Temporal at {LOOPBACK}:{port}"):
-        server.start(
+        _server(home).start(
             [
                 str(binary),
                 "server",
@@ -190,7 +198,6 @@ def _ensure_server(home: Home) -> int:
             env=_environment(),
             facts={"port": port, "version": _version(binary)},
         )
-    return port
 
 
 def _ensure_bridge(home: Home, gateway: str, port: int) -> str:
