@@ -5,10 +5,12 @@ SHELL := /bin/sh
 
 STACK ?= local
 RUNTIME ?=
+ANTGENT_VERSION ?= 0.3.2
+WORKERS ?= 2
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 SANDBOX := python -m sandbox
 
-.PHONY: help setup up down purge status doctor logs url env check test test-unit bench pins
+.PHONY: help setup up down purge status doctor logs url env check test test-unit bench demo pins
 
 help: ## Show this list
 	awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,10 +48,13 @@ check: setup ## Lint, format check and types
 	ty check
 
 test: setup ## Run every test, with branch coverage
-	python -m pytest --cov --cov-report=term
+	python -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder --durations=25 --cov --cov-report=term
 
 test-unit: setup ## Run the tests that need no server
 	python -m pytest tests/unit
+
+demo: setup ## Tell the whole story on this machine: release, verify, promote, refuse, roll back
+	python -m demo
 
 bench: setup ## Measure releases on Kubernetes: table and plot in bench/out
 	python -m bench
@@ -57,3 +62,31 @@ bench: setup ## Measure releases on Kubernetes: table and plot in bench/out
 pins: setup ## Refresh requirements.txt from pyproject.toml
 	uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet --upgrade -o requirements.txt
+
+.PHONY: ci ci-setup ci-gate check-stacks lint-workflows policy image coverage-summary diagrams
+
+ci: check check-stacks lint-workflows test ## All that CI's gate asks for, on this machine
+
+ci-setup: setup ## Put pulumi and this project's commands on the PATH of a workflow's later steps
+	python -m pipelines engine
+
+ci-gate: ## The merge gate: every job in NEEDS has passed
+	python3 -m pipelines.gate
+
+check-stacks: setup ## Check every stack file, without an engine
+	python -m settings --check
+
+lint-workflows: setup ## actionlint and zizmor over .github
+	python -m pipelines.workflow_lint
+
+policy: setup ## Judge what `up` would make of STACK by the rules of policies/
+	pulumi preview --json --show-sames --stack $(STACK) | python -m policies
+
+image: ## Build antgent's image, push nothing
+	docker build --build-arg ANTGENT_VERSION=$(ANTGENT_VERSION) --tag antgent:$(ANTGENT_VERSION) image
+
+coverage-summary: setup ## Add the coverage of the last `make test` to a workflow's summary
+	python -m coverage report --format=markdown >> "$${GITHUB_STEP_SUMMARY:-/dev/stdout}"
+
+diagrams: setup ## Draw the pictures of docs/architecture.md from the code
+	python -m pipelines.diagrams docs/architecture.md
