@@ -20,6 +20,24 @@ from sandbox.process import free_port
 from sandbox.pulumi_cli import Pulumi, PulumiError
 
 APP = Path(__file__).parent / "app"
+SHARING = {"cluster": "kubernetes_sandbox", "ship": "shipped"}
+"""Workers' group → the costly session fixture that its tests share, so that it is made once."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep a file's tests, and those that share a cluster, on one worker; the longest begin first."""
+    groups = {item: _group(item) for item in items}
+    files = {str(item.path): group for item, group in groups.items() if group in SHARING}
+    for item in items:
+        group = files.get(str(item.path), groups[item])
+        item.add_marker(pytest.mark.xdist_group(group))
+        groups[item] = group
+    items.sort(key=lambda item: ("unit" in item.path.parts, groups[item] not in SHARING))
+
+
+def _group(item: pytest.Item) -> str:
+    asked = getattr(item, "fixturenames", ())
+    return next((group for group, fixture in SHARING.items() if fixture in asked), str(item.path))
 
 
 @pytest.fixture(scope="session")
@@ -66,14 +84,16 @@ def app_context(tmp_path_factory: pytest.TempPathFactory) -> Path:
 class Stack:
     """One stack of the unchanged program, in a project folder of its own."""
 
-    def __init__(self, folder: Path, env: Mapping[str, str], config: Mapping[str, Any]) -> None:
-        self.folder, self.env = folder, dict(env)
-        self.file = folder / "Pulumi.test.yaml"
+    def __init__(
+        self, folder: Path, env: Mapping[str, str], config: Mapping[str, Any], name: str = "test"
+    ) -> None:
+        self.folder, self.env, self.name = folder, dict(env), name
+        self.file = folder / f"Pulumi.{name}.yaml"
         project = yaml.safe_load((CHECKOUT / "Pulumi.yaml").read_text())
         project["runtime"]["options"]["virtualenv"] = str(CHECKOUT / ".venv")
         (folder / "Pulumi.yaml").write_text(yaml.safe_dump(project | {"main": str(CHECKOUT)}))
         self.configure(config)
-        self.pulumi = Pulumi(folder, "test", self.env)
+        self.pulumi = Pulumi(folder, name, self.env)
         self.pulumi.stack_init()
 
     def configure(self, config: Mapping[str, Any]) -> None:
@@ -162,6 +182,12 @@ def docker_stack(sandbox: Sandbox, make_stack: Callable[..., Stack]) -> Callable
         return make_stack(sandbox, service, mode, tag)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def aws_sandbox(sandbox: Sandbox) -> Sandbox:
+    """The session's sandbox with AWS's API beside it, whose ECS runs tasks."""
+    return assembly.start(sandbox.home, "ecs", pid=os.getpid())
 
 
 @pytest.fixture(scope="session")

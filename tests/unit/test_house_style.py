@@ -11,7 +11,18 @@ from sandbox.paths import CHECKOUT
 COMPONENTS = sorted((CHECKOUT / "components").glob("*.py"))
 SOURCES = sorted(
     file
-    for folder in ("bench", "components", "deployment", "sandbox", "settings", "image")
+    for folder in (
+        "bench",
+        "components",
+        "demo",
+        "deployment",
+        "pipelines",
+        "policies",
+        "sandbox",
+        "settings",
+        "ship",
+        "image",
+    )
     for file in (CHECKOUT / folder).rglob("*.py")
 )
 
