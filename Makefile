@@ -48,7 +48,7 @@ check: setup ## Lint, format check and types
 	ty check
 
 test: setup ## Run every test, with branch coverage
-	python -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder --durations=25 --cov --cov-report=term
+	python -m pytest -n $(WORKERS) --dist loadscope --no-loadscope-reorder --durations=25 --cov --cov-report=term
 
 test-unit: setup ## Run the tests that need no server
 	python -m pytest tests/unit

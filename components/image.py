@@ -15,6 +15,7 @@ import pulumi_docker as docker
 from docker.utils.build import PatternMatcher
 from pulumi import Output, ResourceOptions
 
+from components import state
 from components.errors import ArgumentError
 from components.oci import REVISION_LABEL, Release, find_release
 
@@ -153,14 +154,8 @@ def check_content(args: BuiltImageArgs, content: str, found: Release | None) -> 
 
 def _last_build(name: str) -> Build | None:
     """What this stack's own state says about the component of this name."""
-    answer = pulumi.runtime.invoke(
-        "pulumi:pulumi:readStackResourceOutputs", {"stackName": pulumi.get_stack()}
-    )
-    for urn, resource in answer.value["outputs"].items():
-        if urn.endswith(f"antgent:image:BuiltImage::{name}"):
-            build = resource["outputs"].get("build")
-            return Build(build["tag"], build["context"], int(build["attempt"])) if build else None
-    return None
+    build = state.own_outputs(f"antgent:image:BuiltImage::{name}").get("build")
+    return Build(build["tag"], build["context"], int(build["attempt"])) if build else None
 
 
 def hash_content(args: BuiltImageArgs) -> str:

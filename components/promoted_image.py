@@ -14,7 +14,7 @@ from typing import Any
 import pulumi
 from pulumi import Output, ResourceOptions
 
-from components import ledger, promotions
+from components import ledger, promotions, state
 from components.errors import ArgumentError
 from components.ledger import Entry
 from components.oci import REVISION_LABEL, Release
@@ -239,10 +239,9 @@ def read_outputs(source: str) -> Mapping[str, Any]:
     """
     name = source if "/" in source else f"{pulumi.get_organization()}/{pulumi.get_project()}/{source}"
     try:
-        answer = pulumi.runtime.invoke("pulumi:pulumi:readStackOutputs", {"name": name})
+        return state.ask("readStackOutputs", name=name)["outputs"]
     except Exception as error:
         raise ArgumentError(
             f"the outputs of the stack {name} cannot be read ({error})\n"
             f"  fix: pulumi up --stack {source}, or name another: pulumi config set antgent:promoteFrom …"
         ) from error
-    return answer.value["outputs"]

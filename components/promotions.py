@@ -109,12 +109,6 @@ def come_back(
 
 def recall(name: str) -> list[Promoted]:
     """What this stack's own state remembers in the `PromotedImage` of this name."""
-    import pulumi  # the rest of this file is used without an engine, too
+    from components import state  # the rest of this file is used without an engine, too
 
-    answer = pulumi.runtime.invoke(
-        "pulumi:pulumi:readStackResourceOutputs", {"stackName": pulumi.get_stack()}
-    )
-    for urn, resource in (answer.value or {}).get("outputs", {}).items():
-        if urn.endswith(f"antgent:image:PromotedImage::{name}"):
-            return read(resource.get("outputs") or {})
-    return []
+    return read(state.own_outputs(f"antgent:image:PromotedImage::{name}"))

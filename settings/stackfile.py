@@ -69,7 +69,7 @@ def program_config(stack: str) -> dict[str, Any]:
         written = {}
     written = {key if ":" in key else f"{PROJECT}:{key}": value for key, value in written.items()}
     return {
-        key: _merge(_unpacked(key, value), written.get(key), secret=engine.is_config_secret(key))
+        key: _merge(key, _unpacked(key, value), written.get(key), secret=engine.is_config_secret(key))
         for key, value in values.items()
     }
 
@@ -86,9 +86,13 @@ def _unpacked(key: str, value: Any) -> Any:
         return value
 
 
-def _merge(value: Any, written: Any, *, secret: bool) -> Any:
+def _merge(key: str, value: Any, written: Any, *, secret: bool) -> Any:
+    if secret and _has_seal(written):
+        return _sealed(value, written)
+    if secret and key == f"{PROJECT}:registry" and isinstance(value, dict) and "password" in value:
+        return value | {"password": _seal(value["password"])}  # what else is in it may not be encrypted
     if secret:
-        return _sealed(value, written) if _has_seal(written) else _sealed_all(value)
+        return _sealed_all(value)
     if isinstance(value, str) and isinstance(written, float):
         return written
     return value

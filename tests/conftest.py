@@ -1,7 +1,9 @@
 """What tests share: one sandbox a session, a project folder and a stack a test, the small app's images."""
 
+import functools
 import hashlib
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -10,6 +12,7 @@ from typing import Any
 import httpx
 import pytest
 import yaml
+from xdist.scheduler import LoadScopeScheduling
 
 from sandbox import assembly, gobuild
 from sandbox.assembly import Sandbox
@@ -20,24 +23,44 @@ from sandbox.process import free_port
 from sandbox.pulumi_cli import Pulumi, PulumiError
 
 APP = Path(__file__).parent / "app"
-SHARING = {"cluster": "kubernetes_sandbox", "ship": "shipped"}
-"""Workers' group → the costly session fixture that its tests share, so that it is made once."""
+SHARING = {"cluster": r"\bkubernetes_(sandbox|stack)\b", "ship": r"\bshipped: ", "": ""}
+"""Workers' group → what the files in it use: a session's fixture that is costly to make twice."""
+
+
+class FilesTogether(LoadScopeScheduling):
+    """Keeps a file's tests, and files that share a costly fixture, on one worker."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return group(nodeid.partition("::")[0])
+
+
+@functools.cache
+def group(file: str) -> str:
+    """The group of a test file: one that shares a fixture, else its own."""
+    source = (CHECKOUT / file).read_text()
+    return next(name for name, use in SHARING.items() if re.search(use, source)) or file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> FilesTogether:
+    """For `-n`; xdist's own groups do not survive this version of pytest."""
+    return FilesTogether(config, log)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep a file's tests, and those that share a cluster, on one worker; the longest begin first."""
-    groups = {item: _group(item) for item in items}
-    files = {str(item.path): group for item, group in groups.items() if group in SHARING}
-    for item in items:
-        group = files.get(str(item.path), groups[item])
-        item.add_marker(pytest.mark.xdist_group(group))
-        groups[item] = group
-    items.sort(key=lambda item: ("unit" in item.path.parts, groups[item] not in SHARING))
+    """The longest first, so that no worker is left with them in the end."""
+    items.sort(
+        key=lambda item: ("unit" in item.path.parts, group(item.nodeid.partition("::")[0]) not in SHARING)
+    )
 
 
-def _group(item: pytest.Item) -> str:
-    asked = getattr(item, "fixturenames", ())
-    return next((group for group, fixture in SHARING.items() if fixture in asked), str(item.path))
+@pytest.hookimpl(trylast=True)  # the workers are gone then
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Stop the sandboxes of workers that were ended before they could, as after a Ctrl-C."""
+    if hasattr(session.config, "workerinput"):
+        return
+    factory = getattr(session.config, "_tmp_path_factory", None)
+    for home in factory.getbasetemp().glob("popen-gw*/sandbox[0-9]*") if factory else ():
+        assembly.stop(Home(home), purge=True)
 
 
 @pytest.fixture(scope="session")
