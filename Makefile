@@ -13,12 +13,12 @@ SANDBOX := python -m sandbox
 .PHONY: help setup up down purge status doctor logs url env check test test-unit bench demo pins
 
 help: ## Show this list
-	awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: ## Make .venv from the hashed pins (every other target does it by itself)
 	sh sandbox/setup.sh
 
-up: setup ## Start the sandbox, build and push antgent, deploy it, print its URL (RUNTIME=kubernetes)
+up: setup ## Start the sandbox, build and push antgent, deploy it, print its URL (STACK=staging, RUNTIME=kubernetes)
 	$(SANDBOX) up --stack $(STACK) $(if $(RUNTIME),--runtime $(RUNTIME))
 
 down: setup ## Stop everything the sandbox started; state stays
