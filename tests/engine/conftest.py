@@ -36,9 +36,9 @@ def client(docker_host: str, daemon: docker.DockerClient) -> Iterator[Client]:
         network.remove()
     for volume in daemon.volumes.list(filters={"name": client.mark}):
         volume.remove(force=True)
-    for image in daemon.images.list():
-        if any(client.mark in tag for tag in image.tags + image.attrs["RepoDigests"]):
-            daemon.images.remove(image.id, force=True)
+    for one in daemon.api.images():  # not one by one: other tests remove theirs meanwhile
+        if any(client.mark in name for name in [*(one["RepoTags"] or ()), *(one["RepoDigests"] or ())]):
+            daemon.images.remove(one["Id"], force=True)
 
 
 @pytest.fixture

@@ -50,8 +50,8 @@ class Images:
 
     def remove(self) -> None:
         """Take their names off the engine; an image of the same content may be another test's."""
-        for image in self._daemon.images.list():
-            for name in image.tags + image.attrs["RepoDigests"]:
+        for image in self._daemon.api.images():
+            for name in [*(image["RepoTags"] or ()), *(image["RepoDigests"] or ())]:
                 if self._repository in name:
                     with contextlib.suppress(ImageNotFound):
                         self._daemon.images.remove(name)

@@ -435,7 +435,7 @@ def test_a_service_replaces_a_dead_task_until_it_is_deleted(cluster: Cluster, go
     with pytest.raises(cluster.ecs.exceptions.ClusterContainsServicesException):
         cluster.ecs.delete_cluster(cluster=cluster.name)
     cluster.until(lambda: cluster.service("leaving")["status"] == "INACTIVE", "INACTIVE")
-    known = [str(one.id) for one in cluster.daemon.containers.list(all=True)]
+    known = [one["Id"] for one in cluster.daemon.api.containers(all=True)]
     assert str(container.id) not in known
 
 
