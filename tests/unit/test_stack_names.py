@@ -9,6 +9,7 @@ from moto import mock_aws
 
 from sandbox import cloud_seed, local_stack, stack_names
 from sandbox.errors import SandboxError
+from sandbox.paths import CHECKOUT
 from sandbox.stack_names import Named
 
 CERTIFICATE = "arn:aws:acm:eu-west-1:222233334444:certificate/11111111-1111-1111-1111-111111111111"
@@ -179,3 +180,22 @@ class TestAStack:
         (folder / "Pulumi.release.yaml").write_text("config:\n  antgent:promoteFrom: prod\n")
         with pytest.raises(SandboxError, match="promotes from itself"):
             local_stack.chain("prod")
+
+
+@pytest.mark.parametrize("file", sorted(CHECKOUT.glob("Pulumi.*.yaml")), ids=lambda file: file.name)
+def test_another_runtime_changes_one_line_of_a_shipped_file(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`make up RUNTIME=…` edits a file that people read and review: nothing else in it may move."""
+    before = file.read_text().splitlines()
+    (tmp_path / file.name).write_text(file.read_text())
+    monkeypatch.setattr(local_stack, "CHECKOUT", tmp_path)
+    stack = file.name.split(".")[1]
+    if "antgent:service:" not in file.read_text():
+        pytest.skip("it runs nothing")
+    for wanted in ("docker", "kubernetes"):
+        local_stack._set_runtime(stack, wanted)
+        after = (tmp_path / file.name).read_text().splitlines()
+        changed = [(old, new) for old, new in zip(before, after, strict=True) if old != new]
+        assert len(changed) <= 1
+        assert all(f"runtime: {wanted}" in new for _, new in changed)
