@@ -6,7 +6,6 @@ What ECS and Docker say is asked over their own APIs, requests go through the lo
 import asyncio
 import contextlib
 import importlib.metadata
-import itertools
 import os
 import shutil
 import signal
@@ -30,6 +29,7 @@ from sandbox.pulumi_cli import PulumiError
 from tests.conftest import APP, Stack, app_config, destroy
 from tests.engine.aws_cloud import Cloud
 from tests.engine.kubernetes_load import sending
+from tests.engine.releases import Releases
 
 pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0, reason="ports 80 and 443 and the hosts file need root"),
@@ -45,33 +45,12 @@ CERTAIN = 60
 NETWORK = {"nat": "none"}
 
 
-class Releases:
-    """One stack that every test here releases to, as a real one is; each release has a new tag."""
+class OnEcs(Releases):
+    """With the AWS API behind the stack."""
 
     def __init__(self, stack: Stack, cloud: Cloud) -> None:
-        self.stack, self.usual, self.cloud = stack, stack.config, cloud
-        self._numbers = itertools.count(1)
-
-    def ask_for(self, mode: str) -> str:
-        """Ask for the app in `mode` as the next release; returns the version it will report."""
-        number = f"1.{next(self._numbers)}.0"
-        self.stack.build(mode, f"v{number}")
-        return number
-
-    def service(self, **keys: Any) -> None:
-        """Set keys of the service."""
-        self.stack.change(service=self.stack.config["service"] | keys)
-
-    def up(self, mode: str = "good") -> str:
-        """Release the app in `mode`, and see it answer through the load balancer."""
-        wanted = self.ask_for(mode)
-        self.stack.pulumi.up()
-        assert self.version() == wanted
-        return wanted
-
-    def version(self) -> str:
-        """What answers through the load balancer."""
-        return httpx.get(f"{self.stack.url}/version", timeout=5).json()["version"]
+        super().__init__(stack)
+        self.cloud = cloud
 
     def describe(self, role: str = "server") -> dict[str, Any]:
         """The ECS service."""
@@ -98,7 +77,7 @@ class Releases:
 @pytest.fixture(scope="module")
 def shared(
     aws_sandbox: Sandbox, app_context: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Releases]:
+) -> Iterator[OnEcs]:
     """A stack with a good release of two servers and a worker, for all tests of this file."""
     mark = f"rollouts-{uuid.uuid4().hex[:8]}"
     config = app_config(app_context, mark, "good", "v1.0.0")
@@ -115,19 +94,19 @@ def shared(
     stack = Stack(tmp_path_factory.mktemp("project"), aws_sandbox.env, config, name=mark)
     try:
         stack.pulumi.up()
-        yield Releases(stack, Cloud(aws_sandbox.env))
+        yield OnEcs(stack, Cloud(aws_sandbox.env))
     finally:
         destroy(stack)
 
 
 @pytest.fixture
-def releases(shared: Releases) -> Releases:
+def releases(shared: OnEcs) -> OnEcs:
     """The stack with its usual config, whatever the test before did."""
     shared.stack.configure(shared.usual)
     return shared
 
 
-def test_no_request_fails_while_good_releases_roll_out(releases: Releases) -> None:
+def test_no_request_fails_while_good_releases_roll_out(releases: OnEcs) -> None:
     """Promise 5 with four tasks, several times in a row, because a dropped request is a matter of chance."""
     releases.stack.scale(4)
     releases.up()
@@ -143,13 +122,13 @@ def test_no_request_fails_while_good_releases_roll_out(releases: Releases) -> No
     assert len(releases.tasks("server")) == 4
 
 
-def test_a_second_up_changes_nothing(releases: Releases) -> None:
+def test_a_second_up_changes_nothing(releases: OnEcs) -> None:
     """Promise 10: the verdict is not asked for again."""
     releases.stack.pulumi.up()
     assert releases.stack.pulumi.up().changes.total == 0
 
 
-def test_a_crash_at_start_fails_while_the_previous_release_serves(releases: Releases) -> None:
+def test_a_crash_at_start_fails_while_the_previous_release_serves(releases: OnEcs) -> None:
     """Promise 4: stop code, exit code and log line, and ECS has taken the release back by itself."""
     words = [
         "EssentialContainerExited",
@@ -162,7 +141,7 @@ def test_a_crash_at_start_fails_while_the_previous_release_serves(releases: Rele
 
 
 @slow
-def test_the_same_bad_release_once_more_is_judged_again(releases: Releases) -> None:
+def test_the_same_bad_release_once_more_is_judged_again(releases: OnEcs) -> None:
     """Its services are unchanged, and what runs is still not what was asked for."""
     releases.ask_for("crash")
     for _ in range(2):
@@ -174,7 +153,7 @@ def test_the_same_bad_release_once_more_is_judged_again(releases: Releases) -> N
 
 @slow
 def test_an_image_that_cannot_be_pulled_fails_while_the_previous_release_serves(
-    releases: Releases, app_context: Path, tmp_path: Path
+    releases: OnEcs, app_context: Path, tmp_path: Path
 ) -> None:
     """The registry lost the image after it was pushed: ECS says so, and there is no log."""
     context = tmp_path / "context"
@@ -193,13 +172,13 @@ def test_an_image_that_cannot_be_pulled_fails_while_the_previous_release_serves(
 
 
 @slow
-def test_a_server_that_is_never_ready_fails_with_its_health_check(releases: Releases) -> None:
+def test_a_server_that_is_never_ready_fails_with_its_health_check(releases: OnEcs) -> None:
     """It runs and answers 503: the load balancer's view is in the error."""
     releases.ask_for("never-ready")
     must_fail(releases, ["health checks", "mode never-ready", "rolled back to"], within=120)
 
 
-def must_fail(releases: Releases, words: list[str], *, within: float = CERTAIN) -> None:
+def must_fail(releases: OnEcs, words: list[str], *, within: float = CERTAIN) -> None:
     """`up` fails in time and says why, nobody notices, and the next good `up` repairs it.
 
     Args:
@@ -250,7 +229,7 @@ def losing_the_image(stack: Stack, tag: str) -> Iterator[None]:
         thief.join(10)
 
 
-def test_a_rollback_by_an_alarm_fails_and_names_the_alarm(releases: Releases) -> None:
+def test_a_rollback_by_an_alarm_fails_and_names_the_alarm(releases: OnEcs) -> None:
     """A release that starts well and answers badly: CloudWatch notices, ECS goes back, `up` says who."""
     before, running = releases.complete(), releases.version()
     cloudwatch = releases.cloud.client("cloudwatch")
@@ -293,7 +272,7 @@ ENDINGS = [
 
 @pytest.mark.parametrize("how", ENDINGS)
 def test_a_bad_release_whose_up_was_ended_is_repaired_by_the_next(
-    releases: Releases, how: signal.Signals
+    releases: OnEcs, how: signal.Signals
 ) -> None:
     """A cancelled wait must not hide the broken rollout from the next `up`."""
     stack = releases.stack
@@ -325,7 +304,7 @@ def test_a_bad_release_whose_up_was_ended_is_repaired_by_the_next(
 
 
 def test_a_worker_with_an_activity_in_flight_is_replaced_in_time_and_the_activity_tried_again(
-    releases: Releases, tmp_path: Path
+    releases: OnEcs, tmp_path: Path
 ) -> None:
     """It ignores SIGTERM while the activity lasts; the stop timeout ends it, and Temporal tries again."""
     context, stack = temporal_context(tmp_path), releases.stack

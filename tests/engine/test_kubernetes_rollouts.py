@@ -1,7 +1,6 @@
 """Rollouts on a real cluster: good ones and bad ones, under constant load, finished and interrupted."""
 
 import contextlib
-import itertools
 import json
 import os
 import shutil
@@ -11,7 +10,6 @@ import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
@@ -21,6 +19,7 @@ from sandbox.assembly import Sandbox
 from sandbox.pulumi_cli import PulumiError
 from tests.conftest import Stack, app_config, destroy
 from tests.engine.kubernetes_load import deployment, load, namespace, version
+from tests.engine.releases import Releases
 
 ROLLOUTS = int(os.environ.get("ANTGENT_ROLLOUTS", "2"))
 """How many good releases roll out in a row."""
@@ -32,27 +31,11 @@ AFTER_DEADLINE = 10
 """Seconds after it in which `up` must have ended; the deadline runs from the rollout's start."""
 
 
-class Releases:
-    """One stack that every test here releases to, as a real one is; each release has a new tag."""
+class OnCluster(Releases):
+    """Asks the Service itself: its name in the URL is the cluster's own."""
 
-    def __init__(self, stack: Stack) -> None:
-        self.stack, self.usual, self._numbers = stack, stack.config, itertools.count(1)
-
-    def ask_for(self, mode: str) -> str:
-        """Ask for the app in `mode` as the next release; returns the version it will report."""
-        number = f"1.{next(self._numbers)}.0"
-        self.stack.build(mode, f"v{number}")
-        return number
-
-    def service(self, **keys: Any) -> None:
-        """Set keys of the service."""
-        self.stack.change(service=self.stack.config["service"] | keys)
-
-    def up(self, mode: str = "good") -> None:
-        """Release the app in `mode`, and see it answer."""
-        wanted = self.ask_for(mode)
-        self.stack.pulumi.up()
-        assert version(self.stack) == wanted
+    def version(self) -> str:
+        return version(self.stack)
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +55,7 @@ def shared(
     stack = Stack(tmp_path_factory.mktemp("project"), kubernetes_sandbox.env, config)
     try:
         stack.pulumi.up()
-        yield Releases(stack)
+        yield OnCluster(stack)
     finally:
         destroy(stack)
 
