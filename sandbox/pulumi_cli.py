@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Mapping
@@ -199,10 +200,15 @@ class Pulumi:
         command += ["--event-log", str(events)] if events else []
         started = time.monotonic()
         with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
-            code = self._finish(command, stdin, None if stream else out, None if stream else err, timeout)
-            out.seek(0)
-            err.seek(0)
-            printed, complaints = out.read(), err.read()
+            try:
+                code = self._finish(command, stdin, None if stream else out, err, timeout)
+            finally:
+                out.seek(0)
+                err.seek(0)
+                printed, complaints = out.read(), err.read()
+                if stream:
+                    # Kept as well as shown: what ends a command before it begins (a lock) is in no event.
+                    sys.stderr.write(complaints)
         found = Events.read(events) if events else Events(Changes(), (), ())
         if code:
             words = " ".join(word for word in args[:2] if not word.startswith("-"))

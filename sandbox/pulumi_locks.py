@@ -90,10 +90,16 @@ def _orphans(state: Path) -> Iterator[psutil.Process]:
             started_as = " ".join(process.cmdline()[:2])
             if not any(kind in started_as for kind in ("pulumi-language-", "pulumi-resource-")):
                 continue
-            parent = process.parent()
-            abandoned = parent is None or "pulumi" not in parent.name()
-            if abandoned and process.environ().get("PULUMI_BACKEND_URL") == state.as_uri():
+            if _abandoned(process) and process.environ().get("PULUMI_BACKEND_URL") == state.as_uri():
                 yield process
+
+
+def _abandoned(process: psutil.Process) -> bool:
+    parent = process.parent()
+    if parent is None or "pulumi" not in parent.name():
+        return True
+    # The engine has threads: between the end of its first and its last one it is a zombie with children.
+    return parent.status() == psutil.STATUS_ZOMBIE
 
 
 def _explained(lock: Lock, stack: str) -> str:

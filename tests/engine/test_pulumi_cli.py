@@ -16,7 +16,7 @@ from sandbox.engine_env import engine_env
 from sandbox.errors import SandboxError
 from sandbox.paths import CHECKOUT, Home
 from sandbox.process import wait_until
-from sandbox.pulumi_cli import Pulumi, PulumiError
+from sandbox.pulumi_cli import FIXES, Pulumi, PulumiError
 
 PROGRAM = """
 import os
@@ -303,3 +303,12 @@ def test_the_next_up_mends_what_a_killed_one_left(busy: Busy, pulumi: Pulumi) ->
     assert processes_of(pulumi.env) != []
     assert pulumi.up().changes.total > 0
     assert (pulumi.locks(), dirt(pulumi.project), processes_of(pulumi.env)) == ([], "", [])
+
+
+def test_a_lock_that_only_the_engine_met_is_told_too(busy: Busy, pulumi: Pulumi) -> None:  # noqa: ARG001
+    """Of two that look at the locks at the same moment both go on; the engine's refusal is then the answer."""
+    for stream in (False, True):
+        with pytest.raises(PulumiError, match="currently locked") as failure:
+            pulumi.run("up", "--yes", "--skip-preview", stream=stream)
+        assert not failure.value.steps
+        assert failure.value.fix == FIXES["currently locked"]
