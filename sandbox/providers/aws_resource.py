@@ -28,6 +28,8 @@ from sandbox.providers.values import UNKNOWN
 TAGS = {"tags": {}, "tagsAll": {}}
 # Properties whose keys are the user's.
 MAPS = words("dimensions tags tagsAll triggers")
+# In the outputs of what was made and not set up: they say what was asked for, not what there is.
+UNFINISHED = "__unfinished"
 
 
 class AwsResource(Bridged):
@@ -109,7 +111,8 @@ class AwsResource(Bridged):
                 self.settle(aws, id, {}, wanted)
                 found = self.find(aws, id, wanted) or {}
         except ProviderError as error:
-            raise PartlyCreatedError(id, self.created(id, inputs, {}), [str(error)]) from error
+            unfinished = {**self.created(id, inputs, {}), UNFINISHED: True}
+            raise PartlyCreatedError(id, unfinished, [str(error)]) from error
         return id, self.created(id, inputs, self._with_tags(aws, found, wanted))
 
     def read(self, call: Call, id: str, inputs: Props, outputs: Props) -> tuple[str, Props, Props] | None:
@@ -123,6 +126,7 @@ class AwsResource(Bridged):
     def update(self, call: Call, id: str, old_inputs: Props, old_outputs: Props, new: Props) -> Props:
         wanted, aws = plain(new), self._aws(call, new)
         with self._said("updating", {"name": id}):
+            old_outputs = self._true(aws, id, old_outputs, plain(old_inputs))
             self.settle(aws, id, old_outputs, wanted)
             self.retag(aws, self.tag_target(id, old_outputs), old_outputs, wanted)
             found = self._found(aws, id, wanted)
@@ -213,6 +217,13 @@ class AwsResource(Bridged):
             if is_gone(error):
                 return None
             raise
+
+    def _true(self, aws: AwsClients, id: str, outputs: Props, inputs: Props) -> Props:
+        """Outputs without what a creation that broke off had promised in them."""
+        if UNFINISHED not in outputs:
+            return outputs
+        found = self._with_tags(aws, self._found(aws, id, inputs) or {}, inputs)
+        return {name: value for name, value in outputs.items() if name != UNFINISHED} | found
 
     def _with_tags(self, aws: AwsClients, found: Props, inputs: Props) -> Props:
         """What was found, with `region`, and of all tags those apart that the program gave itself."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import boto3
 import grpc
-from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc
+from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc, status_pb2
 
 from sandbox.aws import KEY_ID, KEY_SECRET, REGION, SERVICES
 from sandbox.providers.values import from_struct, to_struct
@@ -62,6 +62,20 @@ class Client:
         request = provider_pb2.CreateRequest(urn=urn(kind, name), properties=checked.inputs)
         answer = self.stub.Create(request, timeout=120)
         return Made(kind, answer.id, from_struct(checked.inputs), from_struct(answer.properties))
+
+    def half_created(self, kind: str, inputs: Props, name: str = "thing") -> Made:
+        """What state keeps of a creation that AWS broke off."""
+        checked = self.check(kind, inputs, name=name)
+        request = provider_pb2.CreateRequest(urn=urn(kind, name), properties=checked.inputs)
+        try:
+            self.stub.Create(request, timeout=120)
+        except RpcError as error:
+            details = dict(error.trailing_metadata())["grpc-status-details-bin"]
+        else:
+            raise AssertionError("it was created as a whole")
+        kept = provider_pb2.ErrorResourceInitFailed()
+        status_pb2.Status.FromString(details).details[0].Unpack(kept)
+        return Made(kind, kept.id, from_struct(checked.inputs), from_struct(kept.properties))
 
     def diff(self, made: Made, inputs: Props) -> Any:
         """What the inputs would change: path to kind; {} is no change."""

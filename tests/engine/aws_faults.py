@@ -9,10 +9,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import httpx
 
+XML = "<Response><Error><Code>{}</Code><Message>{}</Message></Error></Response>"
 THROTTLED = b'{"__type": "ThrottlingException", "message": "Rate exceeded"}'
+THROTTLED_XML = XML.format("Throttling", "Rate exceeded").encode()
 WHO = "User: arn:aws:iam::123456789012:user/tests is not authorized to perform this action"
 DENIED = json.dumps({"__type": "AccessDeniedException", "message": WHO}).encode()
-DENIED_XML = f"<Response><Error><Code>AccessDenied</Code><Message>{WHO}</Message></Error></Response>".encode()
+DENIED_XML = XML.format("AccessDenied", WHO).encode()
 _HOP = {"connection", "content-length", "transfer-encoding", "date", "server", "content-encoding"}
 
 
@@ -24,7 +26,6 @@ class Faults(ThreadingHTTPServer):
         denied: the actions that are answered with AWS's refusal, such as `CreateLoadBalancer`.
         down: whether requests are cut off without an answer.
         lives: after how many requests they are; None for never.
-        spared: after how many requests everything is throttled; None for never.
     """
 
     daemon_threads = True
@@ -33,7 +34,6 @@ class Faults(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.target, self.throttled, self.down = target, 0, False
         self.denied: set[str] = set()
-        self.spared: int | None = None
         self.lives: int | None = None
         self.lock = threading.Lock()
 
@@ -44,7 +44,7 @@ class Faults(ThreadingHTTPServer):
     def heal(self) -> None:
         """Nothing goes wrong any more."""
         with self.lock:
-            self.throttled, self.down, self.denied, self.spared, self.lives = 0, False, set(), None, None
+            self.throttled, self.down, self.denied, self.lives = 0, False, set(), None
 
     def fault(self, action: str = "") -> str:
         """What happens to the request that has just come."""
@@ -56,9 +56,6 @@ class Faults(ThreadingHTTPServer):
                 return "down"
             if action in self.denied:
                 return "denied"
-            if self.spared is not None:
-                self.spared -= 1
-                return "throttled" if self.spared < 0 else ""
             if self.throttled:
                 self.throttled -= 1
                 return "throttled"
@@ -75,12 +72,15 @@ class _Handler(BaseHTTPRequestHandler):
         fault = faults.fault(action[1].decode() if action else spoken.rpartition(".")[2])
         if fault == "down":
             self.connection.close()
-        elif fault == "denied" and not spoken:
-            self._answer(403, {"Content-Type": "text/xml"}, DENIED_XML)
-        elif fault == "denied":
-            self._answer(400, {"Content-Type": "application/x-amz-json-1.1"}, DENIED)
-        elif fault == "throttled":
-            self._answer(400, {"Content-Type": "application/x-amz-json-1.1"}, THROTTLED)
+        elif fault and not spoken:
+            answer = (403, DENIED_XML) if fault == "denied" else (400, THROTTLED_XML)
+            self._answer(answer[0], {"Content-Type": "text/xml"}, answer[1])
+        elif fault:
+            self._answer(
+                400,
+                {"Content-Type": "application/x-amz-json-1.1"},
+                DENIED if fault == "denied" else THROTTLED,
+            )
         else:
             headers = {name: value for name, value in self.headers.items() if name.lower() not in _HOP}
             passed = httpx.request(

@@ -199,19 +199,24 @@ def test_an_api_that_is_down_is_said_and_the_next_try_mends_it(aws_endpoint: str
         client.delete(mended)
 
 
-def test_what_is_only_half_created_stays_in_state(aws_endpoint: str, standin_port: int) -> None:
-    """AWS made it, the answer was lost: the next `up` must go on with it, not make a second."""
+def test_what_is_only_half_created_is_finished_by_the_next_up(aws_endpoint: str, standin_port: int) -> None:
+    """AWS made it and went away: state keeps it, and does not take what it was to be for what it is."""
+    vpc = Client(standin_port, aws_endpoint).boto("ec2").create_vpc(CidrBlock="10.9.0.0/16")["Vpc"]["VpcId"]
+    gateway = {"vpcId": vpc}
     with faults(aws_endpoint) as way:
         client = Client(standin_port, way.endpoint, {"maxRetries": 1})
-        way.spared = 1
-        with pytest.raises(RpcError) as partly:
-            client.create("aws:cloudwatch/logGroup:LogGroup", {"name": "half", "retentionInDays": 7})
-        assert any(key == "grpc-status-details-bin" for key, _ in partly.value.trailing_metadata())
-    logs = Client(standin_port, aws_endpoint).boto("logs")
-    assert [
-        one["logGroupName"] for one in logs.describe_log_groups(logGroupNamePrefix="half")["logGroups"]
-    ] == ["half"]
-    logs.delete_log_group(logGroupName="half")
+        way.denied = {"AttachInternetGateway"}
+        half = client.half_created("aws:ec2/internetGateway:InternetGateway", gateway)
+        way.heal()
+        made = client.update(half, gateway)
+        assert made.id == half.id
+        ec2 = client.boto("ec2")
+        (found,) = ec2.describe_internet_gateways(InternetGatewayIds=[made.id])["InternetGateways"]
+        assert [one["VpcId"] for one in found["Attachments"]] == [vpc]
+        assert made["vpcId"] == vpc
+        assert client.diff(made, gateway) == {}
+        client.delete(made)
+        ec2.delete_vpc(VpcId=vpc)
 
 
 def test_functions_answer_what_aws_says(client: Client) -> None:
