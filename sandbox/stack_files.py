@@ -18,6 +18,8 @@ from collections.abc import Generator, Sequence
 from pathlib import Path
 
 SALT = re.compile(rb"^encryptionsalt: *(\S+)\s*?\n?", re.MULTILINE)
+PIP_LISTING = Path(__file__).resolve().parent / "pip_listing"
+"""See `pip.py` in it: a second less for every command."""
 
 SHIM = """\
 #!/bin/sh
@@ -34,6 +36,8 @@ def main(pulumi: Path, home: Path, arguments: Sequence[str]) -> int:
     """
     # An inherited passphrase would win over the sandbox's own.
     os.environ.pop("PULUMI_CONFIG_PASSPHRASE", None)
+    more = os.environ.get("PYTHONPATH")
+    os.environ["PYTHONPATH"] = f"{PIP_LISTING}{os.pathsep}{more}" if more else str(PIP_LISTING)
     # Not SIG_IGN: the engine would inherit that.
     signal.signal(signal.SIGINT, lambda *_: None)
     engines: list[subprocess.Popen[bytes]] = []

@@ -49,19 +49,31 @@ def test_a_second_operator_is_told_who_the_first_is(project: ShipProject, tmp_pa
             lambda: first.poll() is not None or bool(project.pulumi("prod").locks()), seconds=ENDS
         )
         (lock,) = project.pulumi("prod").locks()
-        before = elsewhere.file("prod").read_bytes()
-        said = elsewhere.ship("promote", "--to", "prod", "v1.1.0", "--yes", code=Exit.BUSY)
-        assert f"pid {lock.pid}" in said.err
-        assert elsewhere.file("prod").read_bytes() == before
-        said = project.ship("rollback", "prod", "--yes", code=Exit.BUSY)
-        assert f"pid {first.pid}" in said.err
-        assert f"pid {lock.pid}" in project.ship("unlock", "prod", "--yes", code=Exit.BUSY).err
+        with held_up(lock.pid):
+            before = elsewhere.file("prod").read_bytes()
+            said = elsewhere.ship("promote", "--to", "prod", "v1.1.0", "--yes", code=Exit.BUSY)
+            assert f"pid {lock.pid}" in said.err
+            assert elsewhere.file("prod").read_bytes() == before
+            said = project.ship("rollback", "prod", "--yes", code=Exit.BUSY)
+            assert f"pid {first.pid}" in said.err
+            assert f"pid {lock.pid}" in project.ship("unlock", "prod", "--yes", code=Exit.BUSY).err
         _, told = first.communicate(timeout=ENDS)
     finally:
         end(first)
     assert first.returncode == Exit.DONE, told
     assert project.version("prod") == "1.1.0"
     whole(project)
+
+
+@contextlib.contextmanager
+def held_up(pid: int) -> Iterator[None]:
+    """A process that stands still meanwhile, however slow this machine is."""
+    process = psutil.Process(pid)
+    process.suspend()
+    try:
+        yield
+    finally:
+        process.resume()
 
 
 def test_of_two_that_start_together_one_wins(project: ShipProject, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -163,3 +164,21 @@ def test_the_shim_needs_nothing_but_the_standard_library_to_start(tmp_path: Path
     checkout = Path(__file__).parents[2]
     done = subprocess.run(command, cwd=checkout, text=True, capture_output=True, check=True)
     assert " yaml" not in done.stderr
+
+
+def test_the_shim_tells_the_language_host_what_is_installed_faster_than_pip(
+    tmp_path: Path, home: Path
+) -> None:
+    """The same packages as pip tells; whatever else is asked of pip, pip does itself."""
+    listing = [sys.executable, "-m", "pip", "list", "-v", "--format", "json"]
+    command = shim(tmp_path, home, f"exec {shlex.join(listing)}")
+    ours, pips = (
+        subprocess.run(one, text=True, capture_output=True, check=True).stdout for one in ([command], listing)
+    )
+    told = {(one["name"], one["version"], one["location"].rstrip("/")) for one in json.loads(ours)}
+    # pip's own answer has a line behind the document now and then.
+    real, _ = json.JSONDecoder().raw_decode(pips)
+    assert told == {(one["name"], one["version"], one["location"]) for one in real}
+    assert "installer" not in ours
+    other = shim(tmp_path, home, f"exec {shlex.join([sys.executable, '-m', 'pip', '--version'])}")
+    assert subprocess.run([other], text=True, capture_output=True, check=True).stdout.startswith("pip ")
