@@ -47,8 +47,11 @@ check: setup ## Lint, format check and types
 	ruff format --check .
 	ty check
 
-test: setup ## Run every test, with branch coverage
-	python -m pytest -n $(WORKERS) --dist loadscope --no-loadscope-reorder --durations=25 --cov --cov-report=term
+test: setup ## Run every test, with branch coverage; what failed beside others is tried once more by itself
+	python -m pytest -n $(WORKERS) --dist loadscope --no-loadscope-reorder --durations=25 --cov --cov-report=term || { \
+		code=$$?; [ $$code -eq 1 ] || exit $$code; \
+		echo "· trying once more, by themselves: the tests that failed beside others on $(WORKERS) workers"; \
+		python -m pytest --last-failed --last-failed-no-failures none --maxfail 3; }
 
 test-unit: setup ## Run the tests that need no server
 	python -m pytest tests/unit

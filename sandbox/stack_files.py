@@ -12,6 +12,7 @@ import os
 import re
 import shlex
 import signal
+import site
 import subprocess
 import sys
 from collections.abc import Generator, Sequence
@@ -109,7 +110,9 @@ def _held(salt: bytes, state: Path) -> bool:
 
 
 def _same(one: bytes, other: bytes) -> bool:
-    import yaml  # a tenth of a second that most commands do without
+    # A tenth of a second that most commands do without.
+    site.main()
+    import yaml
 
     with contextlib.suppress(yaml.YAMLError):
         return (yaml.safe_load(one) or {}) == (yaml.safe_load(other) or {})
@@ -140,8 +143,9 @@ def _project(arguments: Sequence[str]) -> Path:
 
 def install_shim(folder: Path, pulumi: Path, home: Path) -> None:
     """Put a `pulumi` into `folder` that keeps the stack files clean and runs the real `pulumi`."""
-    # Isolated (-I): neither PYTHONPATH nor the current folder changes what is imported.
-    command = [sys.executable, "-I", str(Path(__file__).resolve()), str(pulumi), str(home)]
+    # Isolated (-I): neither PYTHONPATH nor the current folder changes what is imported. Without
+    # site-packages (-S): what is installed there may do much at every start.
+    command = [sys.executable, "-I", "-S", str(Path(__file__).resolve()), str(pulumi), str(home)]
     _write(folder / "pulumi", SHIM.format(shlex.join(command)).encode())
     (folder / "pulumi").chmod(0o755)
 

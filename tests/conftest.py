@@ -26,6 +26,16 @@ APP = Path(__file__).parent / "app"
 SHARING = {"cluster": r"\bkubernetes_(sandbox|stack)\b", "ship": r"\bshipped: ", "": ""}
 """Workers' group → what the files in it use: a session's fixture that is costly to make twice."""
 
+MEASURED = {
+    "test_aws_stacks",
+    "test_docker_runtime",
+    "test_kubernetes_runtime",
+    "test_promotion",
+    "test_verification",
+}
+"""Modules in which the coverage of every program and command is measured: each path through the program is in
+one of them. It takes twice the time, which everywhere else is better spent on the tests."""
+
 
 class FilesTogether(LoadScopeScheduling):
     """Keeps a file's tests, and files that share a costly fixture, on one worker."""
@@ -61,6 +71,15 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     factory = getattr(session.config, "_tmp_path_factory", None)
     for home in factory.getbasetemp().glob("popen-gw*/sandbox[0-9]*") if factory else ():
         assembly.stop(Home(home), purge=True)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def measured_children(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Let coverage follow into child processes only in the modules that are `MEASURED`."""
+    with pytest.MonkeyPatch.context() as patch:
+        if request.path.stem not in MEASURED:
+            patch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -147,6 +166,13 @@ class Stack:
     def version(self) -> str:
         """The version that the running server reports."""
         return httpx.get(f"{self.url}/version", timeout=5).json()["version"]
+
+
+def own_state(env: Mapping[str, str], folder: Path) -> dict[str, str]:
+    """The environment with a state apart: for stacks of the same project and name as another test's."""
+    state = folder / "state"
+    state.mkdir()
+    return {**env, "PULUMI_BACKEND_URL": state.as_uri()}
 
 
 def app_config(context: Path, repository: str, mode: str, tag: str) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from components import ledger
 from components.oci import find_release
 from sandbox.assembly import Sandbox
 from ship.errors import Exit
+from tests.conftest import own_state
 from tests.engine.kubernetes_load import kubectl, load, version
 from tests.engine.ship_project import ShipProject
 
@@ -64,7 +65,7 @@ def story(
         }
         for stack in ("staging", "prod")
     }
-    project = ShipProject(folder, kubernetes_sandbox.env, app_context, service)
+    project = ShipProject(folder, own_state(kubernetes_sandbox.env, folder), app_context, service)
     server = project.config("prod")["service"]["server"] | {"replicas": 4, "cpu": 0.1}
     project.change(
         "prod", service=project.config("prod")["service"] | {"server": server, "rollout": {"deadline": 90}}

@@ -11,7 +11,7 @@ import httpx
 from components import ledger
 from components.oci import find_release
 from sandbox.process import free_port
-from tests.conftest import Stack, app_config, destroy
+from tests.conftest import Stack, app_config, destroy, own_state
 
 WRONG = "dies-on-sigterm"
 """A mode of the small app that rolls out well, and that only staging's checks find."""
@@ -28,6 +28,7 @@ class World:
     """
 
     def __init__(self, folder: Path, env: Mapping[str, str], context: Path) -> None:
+        env = own_state(env, folder)
         whole = app_config(context, f"promote-{uuid.uuid4().hex[:8]}", "good", "v1.0.0")
         service = whole.pop("service") | {"runtime": "docker"}
         self.engine = docker.DockerClient(base_url=env["DOCKER_HOST"])

@@ -43,10 +43,14 @@ def usual(world: World) -> Iterator[World]:
 def refused(stack: Stack, **keys: object) -> str:
     """The words with which a preview refuses a config."""
     stack.change(**keys)
-    with pytest.raises(PulumiError) as error:
-        stack.pulumi.preview()
-    assert "Traceback" not in error.value.output
-    return str(error.value)
+    try:
+        seen = stack.pulumi.preview()
+    except PulumiError as error:
+        refusal = error
+    else:
+        pytest.fail(f"{keys} was not refused with {stack.file.read_text()}:\n{seen.output}")
+    assert "Traceback" not in refusal.output
+    return str(refusal)
 
 
 def test_production_runs_the_digest_that_staging_verified(usual: World) -> None:
