@@ -6,6 +6,7 @@ error, and only a tag that is not there is built and pushed.
 """
 
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -144,11 +145,13 @@ def check_content(args: BuiltImageArgs, content: str, found: Release | None) -> 
     if found is None or found.labels.get(CONTENT_LABEL) == content:
         return
     origin = found.labels.get(REVISION_LABEL) or "an unknown revision"
+    local = re.match(r"(127\.|localhost\b|\[::1\])", args.repository)
     raise ArgumentError(
         f"{args.repository}:{args.tag} is in the registry with other content: it was built from {origin}, "
         f"and a release's tag is never built twice\n"
         f"  fix: give the new content a new tag (pulumi config set antgent:imageTag …), "
         f"or check out {origin} to deploy the old"
+        f"{', or empty the registry of this machine (make purge)' if local else ''}"
     )
 
 

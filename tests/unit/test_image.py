@@ -83,6 +83,16 @@ def test_a_tag_with_other_content_is_refused_with_its_origin(args: BuiltImageArg
         check_content(args, "content", other)
 
 
+def test_only_a_registry_of_this_machine_may_be_emptied(args: BuiltImageArgs) -> None:
+    """Try, pull, try again: a newer checkout builds other content under the published version's tag."""
+    other = Release("r/app@sha256:2", {"antgent.build.content": "other"})
+    with pytest.raises(ArgumentError) as shared:
+        check_content(replace(args, repository="registry.example.com/app"), "content", other)
+    with pytest.raises(ArgumentError, match="make purge"):
+        check_content(replace(args, repository="127.0.0.1:5000/app"), "content", other)
+    assert "make purge" not in str(shared.value)
+
+
 def test_a_missing_context_is_refused_with_the_fix(args: BuiltImageArgs) -> None:
     """A typo in config is no traceback."""
     with pytest.raises(ArgumentError, match=r"pulumi config set --path 'antgent:build.context'"):
