@@ -19,11 +19,12 @@ class Recipe:
     """One Go module of ours and what is built from it.
 
     Args:
-        name: its folder, here and in the cache.
+        name: its folder in the cache.
         version: of what is built; the cache is keyed by it.
         targets: binary name to package.
         takes: how long a cold build takes on two cores, for the progress line.
         ldflags: for the linker. Defaults to stripping debug symbols.
+        module: its folder in `sandbox/go`. Defaults to its name.
     """
 
     name: str
@@ -31,10 +32,15 @@ class Recipe:
     targets: Mapping[str, str] = field(hash=False)
     takes: str
     ldflags: str = "-s -w"
+    module: str = ""
 
     @property
     def folder(self) -> Path:
         return cache_dir() / self.name / self.version / "bin"
+
+    @property
+    def source(self) -> Path:
+        return MODULES / (self.module or self.name)
 
     @property
     def missing(self) -> bool:
@@ -46,8 +52,9 @@ CONTROL_PLANE = Recipe("kubernetes", KUBERNETES, {name: f"k8s.io/kubernetes/cmd/
 NODE = (
     Recipe("pause", PAUSE, {"pause": "."}, "seconds"),
     Recipe("coredns", COREDNS, {"coredns": "."}, "about 3 minutes"),
+    # In one Go module with Kubernetes, so that the libraries they share are compiled once.
     Recipe("metrics-server", METRICS_SERVER,
-           {"metrics-server": "sigs.k8s.io/metrics-server/cmd/metrics-server"}, "about 3 minutes"),
+           {"metrics-server": "sigs.k8s.io/metrics-server/cmd/metrics-server"}, "seconds", module="kubernetes"),
 )  # fmt: skip
 
 
@@ -76,4 +83,4 @@ def _build(recipe: Recipe) -> None:
         }
         if missing:
             with step(f"building {recipe.name} {recipe.version} from its Go modules ({recipe.takes}, once)"):
-                gobuild.build(MODULES / recipe.name, missing, recipe.folder, ldflags=recipe.ldflags)
+                gobuild.build(recipe.source, missing, recipe.folder, ldflags=recipe.ldflags)

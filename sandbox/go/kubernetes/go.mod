@@ -1,8 +1,11 @@
 module antgent.sandbox/kubernetes
 
-go 1.24.0
+go 1.24.4
 
-require k8s.io/kubernetes v1.34.1
+require (
+	k8s.io/kubernetes v1.34.1
+	sigs.k8s.io/metrics-server v0.8.0
+)
 
 // Kubernetes names its own libraries by v0.0.0 and finds them beside it; published, they are v0.34.1.
 replace (
