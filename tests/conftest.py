@@ -23,7 +23,7 @@ from sandbox.process import free_port
 from sandbox.pulumi_cli import Pulumi, PulumiError
 
 APP = Path(__file__).parent / "app"
-SHARING = {"cluster": r"\bkubernetes_(sandbox|stack)\b", "ship": r"\bshipped: ", "": ""}
+SHARING = {"cluster": r"\bkubernetes_(sandbox|stack)\b", "ship": r"\bproject: ShipProject", "": ""}
 """Workers' group → what the files in it use: a session's fixture that is costly to make twice."""
 
 MEASURED = {
@@ -177,7 +177,8 @@ def own_state(env: Mapping[str, str], folder: Path) -> dict[str, str]:
 
 def app_config(context: Path, repository: str, mode: str, tag: str) -> dict[str, Any]:
     """The config of a stack that builds the small app; the runtime is the caller's to add."""
-    probe = {"interval": 1, "timeout": 1, "retries": 2, "startPeriod": 2}
+    # Not each second: Docker starts a process for every probe, and many containers wait at the same time.
+    probe = {"interval": 2, "timeout": 1, "retries": 2, "startPeriod": 2}
     server_probe = {"path": "/version", "command": ["/app", "healthcheck", "http://127.0.0.1:8080/version"]}
     return {
         "imageTag": tag,

@@ -9,14 +9,12 @@ import docker
 import pytest
 
 from sandbox import aws
-from sandbox.assembly import Sandbox
 from sandbox.paths import Home
 from sandbox.providers.aws import Aws
 from sandbox.providers.docker import Docker
 from sandbox.providers.serving import start
 from tests.engine.docker_client import Client
 from tests.engine.docker_replay import busybox
-from tests.engine.ship_project import ShipProject, docker_services
 
 
 @pytest.fixture
@@ -72,21 +70,3 @@ def standin_port() -> Iterator[int]:
     server, port = start(Aws())
     yield port
     server.stop(grace=0).wait(10)
-
-
-@pytest.fixture(scope="session")
-def shipped(
-    sandbox: Sandbox, app_context: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[ShipProject]:
-    """v1.0.0 runs in prod; v1.1.0 is verified on staging, too; v1.2.0, which crashes, is only built."""
-    project = ShipProject(tmp_path_factory.mktemp("shipped"), sandbox.env, app_context, docker_services())
-    try:
-        project.release("v1.0.0")
-        project.verified("v1.0.0")
-        project.ship("promote", "--to", "prod", "--yes")
-        project.release("v1.1.0")
-        project.verified("v1.1.0")
-        project.release("v1.2.0", mode="crash")
-        yield project
-    finally:
-        project.destroy()

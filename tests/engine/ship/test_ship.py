@@ -1,7 +1,6 @@
 """`ship` on the real engine and Docker: promotions, refusals and rollbacks, with plain `pulumi` beside it."""
 
 import subprocess
-from collections.abc import Iterator
 
 import httpx
 import pytest
@@ -9,16 +8,6 @@ import pytest
 from sandbox.pulumi_cli import PulumiError
 from ship.errors import Exit
 from tests.engine.ship_project import HEAD, ShipProject
-
-
-@pytest.fixture
-def project(shipped: ShipProject) -> Iterator[ShipProject]:
-    """The project with v1.0.0 in prod and without a hold, as each test finds and leaves it."""
-    before = shipped.file("prod").read_bytes()
-    yield shipped
-    shipped.file("prod").write_bytes(before)
-    if shipped.pulumi("prod").outputs()["tag"] != "v1.0.0":
-        shipped.pulumi("prod").up()
 
 
 def test_a_plan_shows_everything_and_leaves_everything_as_it_was(project: ShipProject) -> None:

@@ -28,16 +28,6 @@ ENDS = 180
 WHOM = ("ship", "the engine", "everything")
 
 
-@pytest.fixture
-def project(shipped: ShipProject) -> Iterator[ShipProject]:
-    """The project with v1.0.0 in prod and without a hold, as each test finds and leaves it."""
-    before = shipped.file("prod").read_bytes()
-    yield shipped
-    shipped.file("prod").write_bytes(before)
-    if shipped.pulumi("prod").outputs()["tag"] != "v1.0.0":
-        shipped.pulumi("prod").up()
-
-
 def test_a_second_operator_is_told_who_the_first_is(project: ShipProject, tmp_path: Path) -> None:
     """From the same folder as from another checkout (or CI), while the first one's `up` runs; that one wins."""
     elsewhere = ShipProject.__new__(ShipProject)
