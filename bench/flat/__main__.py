@@ -31,9 +31,9 @@ def probes(**action: object) -> dict[str, core.v1.ProbeArgs]:
     """The three probes of a container."""
     return {
         f"{kind}_probe": core.v1.ProbeArgs(
-            period_seconds=1, timeout_seconds=1, failure_threshold=failures, **action
+            period_seconds=period, timeout_seconds=1, failure_threshold=failures, **action
         )
-        for kind, failures in (("startup", 2), ("readiness", 2), ("liveness", 6))
+        for kind, period, failures in (("startup", 1, 2), ("readiness", 2, 2), ("liveness", 2, 6))
     }
 
 
