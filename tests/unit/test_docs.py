@@ -36,6 +36,7 @@ RUN_ELSEWHERE = {
     r"make demo": "tests/e2e",
     r"pulumi .*--stack local.*": "tests/engine/test_docs_commands.py",
     r"ship status": "tests/engine/test_pipelines_flow.py",
+    r"ship verify staging": "tests/engine/ship/test_ship.py",
     r"python -m pipelines .*": "tests/engine/test_pipelines_flow.py",
     r"make policy.*": "tests/engine/test_docs_commands.py",
     r"pre-commit .*": "tests/unit/test_precommit.py",
