@@ -25,6 +25,8 @@ HOPELESS = {
     "RunContainerError",
 }
 """Reasons for which a container waits that no time heals."""
+PASSING = {"CreateContainerConfigError": "failed to sync", "RunContainerError": "context deadline exceeded"}
+"""Reason → what the kubelet says under it when the node or the API server is only slow; it tries again."""
 
 
 class KubernetesObserver:
@@ -175,13 +177,19 @@ def _condition(
 def _hopeless(pod: client.V1Pod) -> str:
     """Why this pod cannot become ready any more; empty while it can."""
     for status in pod.status.container_statuses or []:
-        if status.state.waiting and status.state.waiting.reason in HOPELESS:
-            return status.state.waiting.reason
+        waiting = status.state.waiting
+        if waiting and waiting.reason in HOPELESS and not _passing(waiting):
+            return waiting.reason
     for one in pod.status.conditions or []:
         unplaced = one.type == "PodScheduled" and one.reason == "Unschedulable"
         if unplaced and time.time() - one.last_transition_time.timestamp() > UNSCHEDULABLE_SECONDS:
             return f"Unschedulable: {one.message}"
     return ""
+
+
+def _passing(waiting: client.V1ContainerStateWaiting) -> bool:
+    words = PASSING.get(waiting.reason)
+    return words is not None and words in (waiting.message or "")
 
 
 def _situation(pod: client.V1Pod) -> str:
