@@ -10,7 +10,7 @@ WORKERS ?= 2
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 SANDBOX := python -m sandbox
 
-.PHONY: help setup up down purge status doctor logs url env check test test-unit bench demo pins
+.PHONY: help setup up down purge status doctor logs url env check test test-unit bench bench-runtimes demo pins
 
 help: ## Show this list
 	awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -61,6 +61,9 @@ demo: setup ## Tell the whole story on this machine: release, verify, promote, r
 
 bench: setup ## Measure releases on Kubernetes: table and plot in bench/out
 	python -m bench
+
+bench-runtimes: setup ## Measure one release on Docker, Kubernetes and ECS: seconds until it answers
+	python -m bench.runtimes
 
 pins: setup ## Refresh requirements.txt from pyproject.toml
 	uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 \

@@ -2,8 +2,6 @@
 
 import os
 import platform
-import signal
-import sys
 import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,7 +28,6 @@ def main(
     ] = False,
 ) -> None:
     """Measure, print the table, and write bench/out/results.json and bench/out/releases.png."""
-    signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))
     load = os.getloadavg()[0]
     if load > BUSY and not busy:
         raise SandboxError(
@@ -64,11 +61,4 @@ def _about(load: float, count: int, env: dict[str, str]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    try:
-        typer.run(main)
-    except SandboxError as error:
-        say(f"error: {error}")
-        sys.exit(1)
-    except KeyboardInterrupt:
-        say("interrupted; nothing of it is left")
-        sys.exit(130)
+    ground.run(main)

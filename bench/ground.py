@@ -4,10 +4,13 @@ import contextlib
 import os
 import shutil
 import signal
+import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+
+import typer
 
 from bench import manifests
 from bench.contenders import (
@@ -25,7 +28,7 @@ from bench.contenders import (
 )
 from sandbox import assembly, gobuild
 from sandbox.assembly import Sandbox
-from sandbox.console import step
+from sandbox.console import say, step
 from sandbox.errors import SandboxError
 from sandbox.paths import Home, cache_dir
 from tests.conftest import APP, Stack, app_config
@@ -33,18 +36,34 @@ from tests.conftest import APP, Stack, app_config
 REPOSITORY = "bench"
 
 
+def run(main: Callable[..., None]) -> None:
+    """Run a measurement as a command: SIGTERM cleans up as Ctrl-C does, and no error ends in a traceback."""
+    signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))
+    try:
+        typer.run(main)
+    except SandboxError as error:
+        say(f"error: {error}")
+        sys.exit(1)
+    except KeyboardInterrupt:
+        say("interrupted; nothing of it is left")
+        sys.exit(130)
+
+
 @contextlib.contextmanager
-def sandbox(home: Path | None) -> Iterator[tuple[Sandbox, float]]:
+def sandbox(home: Path | None, *, with_aws: bool = False) -> Iterator[tuple[Sandbox, float]]:
     """A sandbox with a cluster, and the seconds its start took.
 
     Args:
         home: of a sandbox that is used, or started, and left running. Defaults to one in a temporary
             folder, which is gone afterwards, also after a Ctrl-C.
+        with_aws: bring AWS's API too. Defaults to no.
     """
     root = home or Path(tempfile.mkdtemp(prefix="antgent-bench-"))
     started = time.monotonic()
     try:
-        running = assembly.start(Home(root.resolve()), "kubernetes", pid=None if home else os.getpid())
+        running = assembly.start(
+            Home(root.resolve()), "kubernetes", with_aws=with_aws, pid=None if home else os.getpid()
+        )
         yield running, time.monotonic() - started
     finally:
         if home is None:
@@ -89,7 +108,7 @@ def _ours(env: Mapping[str, str], folder: Path) -> tuple[Ours, dict[str, dict], 
     """Ours on its first version; version → the config of the flat program, and the manifests."""
     project = folder / "ours"
     project.mkdir()
-    config = app_config(_context(folder), REPOSITORY, "good", VERSIONS[0])
+    config = app_config(context(folder), REPOSITORY, "good", VERSIONS[0])
     config["service"] |= {"runtime": "kubernetes", "kubernetes": {"namespace": NAMESPACES[OURS]}}
     stack = Stack(project, env, config)
     stack.scale(2)
@@ -103,12 +122,12 @@ def _ours(env: Mapping[str, str], folder: Path) -> tuple[Ours, dict[str, dict], 
     return ours, configs, lists
 
 
-def _context(folder: Path) -> Path:
-    """The build context of the small app."""
-    context = folder / "app"
-    context.mkdir()
+def context(folder: Path) -> Path:
+    """The build context of the small app, made in `folder`."""
+    made = folder / "app"
+    made.mkdir()
     out = cache_dir() / "test-app" / "bench"
     gobuild.build(APP, {"app": "."}, out, ldflags="-s -w")
-    shutil.copy(out / "app", context / "app")
-    shutil.copy(APP / "Dockerfile", context / "Dockerfile")
-    return context
+    shutil.copy(out / "app", made / "app")
+    shutil.copy(APP / "Dockerfile", made / "Dockerfile")
+    return made

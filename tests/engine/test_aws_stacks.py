@@ -32,6 +32,8 @@ pytestmark = pytest.mark.timeout(900)
 SECRET_VALUE = "llm-key-that-nobody-may-read"
 TAG, NEXT_TAG = "v1.0.0", "v1.1.0"
 EXCEPTIONS = Path(__file__).parent / "aws_exceptions.yaml"
+RELEASE_TAGS = {"release", "git-revision"}
+RUNS_A_RELEASE = {"aws:ecs/taskDefinition:TaskDefinition", "aws:ecs/service:Service"}
 T = TypeVar("T")
 
 
@@ -381,14 +383,25 @@ def test_tasks_reach_aws_without_nat(cloud: Cloud) -> None:
 
 
 def test_everything_says_whose_it_is(cloud: Cloud, stacks: Stacks) -> None:
-    """Every resource that takes tags has project, stack and owner."""
-    untagged = []
+    """What takes tags has project, stack and owner; what one release runs has its tag and git revision too."""
+    told = {
+        one["ResourceARN"]: {tag["Key"] for tag in one["Tags"]}
+        for one in cloud.all("resourcegroupstaggingapi", "get_resources", "ResourceTagMappingList")
+    }
+    untagged, asked_aws = [], 0
     for stack in stacks.all:
         for one in stack.pulumi.export()["deployment"]["resources"]:
-            tags = one.get("outputs", {}).get("tagsAll")
-            if tags is not None and not {"project", "stack", "owner"} <= tags.keys():
+            outputs = one.get("outputs", {})
+            if (recorded := outputs.get("tagsAll")) is None:
+                continue
+            asked_aws += outputs.get("arn") in told
+            wanted = {"project", "stack", "owner"} | (
+                RELEASE_TAGS if one["type"] in RUNS_A_RELEASE else set()
+            )
+            if not wanted <= recorded.keys() & told.get(outputs.get("arn"), recorded.keys()):
                 untagged.append(one["urn"])
     assert not untagged
+    assert asked_aws > 30
     for vpc in cloud.all("ec2", "describe_vpcs", "Vpcs"):
         tags = {one["Key"] for one in vpc.get("Tags", [])}
         assert vpc["IsDefault"] or {"project", "stack", "owner"} <= tags
