@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import json
 import os
+import random
 import socket
 import subprocess
 import time
@@ -14,6 +15,10 @@ from pathlib import Path
 import psutil
 
 from sandbox.errors import SandboxError
+
+PORTS = range(20_000, 30_000)
+"""Ours to choose from: below those that the kernel gives to outgoing connections, of which one could take a port
+between its choice and its use, and below Kubernetes' node ports."""
 
 
 def wait_until(ready: Callable[[], bool], *, seconds: float, every: float = 0.1) -> bool:
@@ -27,12 +32,17 @@ def wait_until(ready: Callable[[], bool], *, seconds: float, every: float = 0.1)
 
 
 def free_port(preferred: int = 0, host: str = "127.0.0.1") -> int:
-    """`preferred` when nothing listens there, else a port the kernel picks."""
-    for candidate in (preferred, 0):
+    """`preferred` when nothing listens there, else one of `PORTS` where nothing does.
+
+    Raises:
+        SandboxError: nothing may listen on that host.
+    """
+    others = random.SystemRandom().sample(PORTS, 100)
+    for candidate in (preferred, *others) if preferred else others:
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind((host, candidate))
-            return probe.getsockname()[1]
+            return candidate
     raise SandboxError(f"no free port on {host}")
 
 
@@ -41,13 +51,12 @@ def steady_port(remembered: int | None, key: str, host: str = "127.0.0.1") -> in
 
     A server that has just been killed may hold its port a moment longer: that is waited for, 2 s.
 
-    It lies below the range from which the kernel gives ports to outgoing connections, so that none
-    of those takes it while its server is down; where the search starts depends on `key`.
+    It is one of `PORTS`; where the search starts depends on `key`.
     """
-    start = int.from_bytes(hashlib.sha256(key.encode()).digest()[:2]) % 10_000
+    start = int.from_bytes(hashlib.sha256(key.encode()).digest()[:2])
     if remembered and wait_until(lambda: free_port(remembered, host) == remembered, seconds=2):
         return remembered
-    for candidate in (20_000 + (start + step) % 10_000 for step in range(100)):
+    for candidate in (PORTS[(start + step) % len(PORTS)] for step in range(100)):
         if free_port(candidate, host) == candidate:
             return candidate
     return free_port(0, host)

@@ -147,7 +147,7 @@ def test_an_interrupted_up_is_finished_by_the_next(docker_stack: MakeStack) -> N
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     )  # fmt: skip
     for line in running.stdout:
-        if "server: starting" in line:
+        if "antgent-rollout" in line:
             os.killpg(running.pid, signal.SIGINT)
             break
     output = running.communicate(timeout=60)[0]
