@@ -251,7 +251,7 @@ def test_a_rollback_by_an_alarm_fails_and_names_the_alarm(releases: OnEcs) -> No
     releasing = threading.Thread(target=release)
     releasing.start()
     try:
-        assert wait_until(lambda: releases.describe()["taskDefinition"] != before, seconds=60, every=0.2)
+        assert wait_until(lambda: releases.describe()["taskDefinition"] != before, seconds=150, every=0.5)
         cloudwatch.set_alarm_state(AlarmName=name, StateValue="ALARM", StateReason="test")
     finally:
         releasing.join(180)
