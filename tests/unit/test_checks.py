@@ -4,10 +4,9 @@ import json
 import os
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -20,43 +19,9 @@ from components.checks import Cluster, HttpCheck, Spec, VerificationError, Worke
 from components.checks_secrets import resolve
 from components.verification import spec_of, verify
 from sandbox.process import free_port, wait_until
+from tests.answering_server import Answer, Server
 
 TOKEN = "correct-horse-battery-staple"
-Answer = tuple[int, str]
-
-
-class Server:
-    """A server whose answers a test decides; it remembers what it was asked."""
-
-    def __init__(self) -> None:
-        self.answer: Callable[[int], Answer] = lambda _: (200, json.dumps({"version": "1.1.0"}))
-        self.asked: list[tuple[str, dict[str, str]]] = []
-        outer = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_GET(self) -> None:
-                outer.asked.append((self.path, {name.lower(): value for name, value in self.headers.items()}))
-                status, body = outer.answer(len(outer.asked))
-                self.send_response(status)
-                self.send_header("content-length", str(len(body.encode())))
-                if status == 302:
-                    self.send_header("location", "/elsewhere")
-                self.end_headers()
-                self.wfile.write(body.encode())
-
-            def log_message(self, *_: Any) -> None:
-                """Silence."""
-
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._http.server_address[1]}"
-        self._thread = threading.Thread(target=self._http.serve_forever, args=(0.05,), daemon=True)
-        self._thread.start()
-
-    def close(self) -> None:
-        self._http.shutdown()
-        self._http.server_close()
 
 
 @pytest.fixture

@@ -4,9 +4,7 @@ Everything that a real cluster can be made to do is in `tests/engine/test_kubern
 """
 
 import json
-import threading
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +13,7 @@ import yaml
 
 from components.rollout import Observation
 from components.rollout_kubernetes import KubernetesObserver
+from tests.answering_server import Answer, Server
 
 LABELS = {"app": "server"}
 REVISION = {"deployment.kubernetes.io/revision": "1"}
@@ -51,23 +50,16 @@ def pod(reason: str, message: str) -> dict[str, Any]:
 @pytest.fixture
 def seen(tmp_path: Path) -> Iterator[Callable[[str, str], Observation]]:
     """What the observer makes of a container that waits for a reason, with a message."""
+    server = Server()
     answers: dict[str, Any] = {"events": [], "replicasets": [REPLICA_SET]}
 
-    class Api(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            kind = self.path.partition("?")[0].rpartition("/")[2]
-            body = {"items": answers[kind]} if kind in answers else DEPLOYMENT
-            self.send_response(200)
-            self.send_header("content-type", "application/json")
-            self.end_headers()
-            self.wfile.write(json.dumps(body).encode())
+    def answer(_: int) -> Answer:
+        kind = server.asked[-1][0].partition("?")[0].rpartition("/")[2]
+        return 200, json.dumps({"items": answers[kind]} if kind in answers else DEPLOYMENT)
 
-        def log_message(self, *_: object) -> None: ...
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Api)
-    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    server.answer = answer
     file = tmp_path / "kubeconfig"
-    cluster = {"name": "c", "cluster": {"server": f"http://127.0.0.1:{server.server_port}"}}
+    cluster = {"name": "c", "cluster": {"server": server.url}}
     context = {"name": "c", "context": {"cluster": "c", "user": "c"}}
     users = [{"name": "c", "user": {}}]
     file.write_text(
@@ -84,8 +76,7 @@ def seen(tmp_path: Path) -> Iterator[Callable[[str, str], Observation]]:
     try:
         yield look
     finally:
-        server.shutdown()
-        server.server_close()
+        server.close()
 
 
 @pytest.mark.parametrize(
