@@ -63,8 +63,15 @@ def stop_providers(home: Home) -> None:
 
 
 def status(home: Home) -> list[PartStatus]:
-    """One row a provider that was ever chosen."""
-    return [_row(home, name, choice) for name, choice in sorted(_remembered(home).items())]
+    """One row a provider that is in use: every plugin, and each stand-in that was not stopped since its start.
+
+    Docker's always, because every stack that builds needs it; another runtime's may have had its time.
+    """
+    rows = []
+    for name, choice in sorted(_remembered(home).items()):
+        if choice == "plugin" or name == "docker" or _daemon(home, name).pid_file.exists():
+            rows.append(_row(home, name, choice))
+    return rows
 
 
 def _row(home: Home, name: str, choice: str) -> PartStatus:

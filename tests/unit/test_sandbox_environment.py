@@ -9,7 +9,7 @@ from sandbox import assembly, base_image, standins
 from sandbox.base_image import BaseImages
 from sandbox.engine import Engine
 from sandbox.paths import Home
-from sandbox.process import free_port, listening
+from sandbox.process import free_port, listening, wait_until
 from sandbox.providers import aws_images, docker_build
 from sandbox.providers.docker_context import Context
 
@@ -70,6 +70,22 @@ class TestAStandIn:
             assert listening(int(first["PULUMI_DEBUG_PROVIDERS"].partition(":")[2]))
         finally:
             standins.stop_providers(home)
+
+    def test_of_another_runtime_is_no_part_once_it_was_stopped(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Else a sandbox that had a cluster last week is never whole again; one that was killed is down."""
+        monkeypatch.setenv("SANDBOX_PROVIDERS", "stand-in")
+        home, engine, env = Home(tmp_path), Engine("0", tmp_path, "PATH"), {"PATH": "/usr/bin:/bin"}
+        try:
+            standins.ensure_providers(home, engine, env, ["docker", "kubernetes"])
+            process = standins._daemon(home, "kubernetes").process()
+            process.kill()
+            assert wait_until(lambda: standins._daemon(home, "kubernetes").process() is None, seconds=10)
+            assert [row.part for row in standins.status(home)] == ["provider docker", "provider kubernetes"]
+        finally:
+            standins.stop_providers(home)
+        assert [(row.part, row.health) for row in standins.status(home)] == [("provider docker", "down")]
 
 
 def test_an_account_s_repositories_lie_apart_from_what_others_push(monkeypatch: pytest.MonkeyPatch) -> None:
