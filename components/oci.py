@@ -55,7 +55,7 @@ def find_release(repository: str, tag: str, *, username: str = "", password: str
         raise ArgumentError(
             f"the registry {host} does not answer ({error})\n"
             f"  fix: check its address with `pulumi config get --path 'antgent:registry.server'`; "
-            f"the sandbox's own starts with `make up`"
+            f"the sandbox's own is '${{SANDBOX_REGISTRY}}', and starts with `make up`"
         ) from error
     except httpx.HTTPStatusError as error:
         raise ArgumentError(

@@ -37,6 +37,17 @@ class Api:
             what = f"{manifest['kind']} {manifest['metadata']['name']}"
             raise SandboxError(f"the cluster refused {what}: {answer.json().get('message', answer.text)}")
 
+    def lets_read(self, user: str, namespace: str, resource: str, name: str) -> bool:
+        """Whether the API server would let a user read an object now: a binding counts some time after its making."""
+        asked = {"namespace": namespace, "verb": "get", "resource": resource, "name": name}
+        review = {"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview"}
+        spec = {"user": user, "resourceAttributes": asked}
+        with contextlib.suppress(httpx.HTTPError):
+            path = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
+            answer = self.client.post(path, json={**review, "spec": spec})
+            return answer.status_code == 201 and answer.json()["status"]["allowed"]
+        return False
+
 
 def path_of(manifest: Mapping[str, Any]) -> str:
     """The address of an object of one of the kinds that the sandbox makes."""

@@ -11,15 +11,23 @@ RBAC = "rbac.authorization.k8s.io"
 LABELS = {"app.kubernetes.io/managed-by": "antgent-sandbox"}
 
 
-def system_objects(addresses: Addresses) -> Iterator[Object]:
-    """DNS, the metrics API and the rights of both."""
+def dns_objects(addresses: Addresses) -> Iterator[Object]:
+    """DNS and its rights."""
     yield from _outside_service(
         "kube-dns", addresses.host, {"dns": 53, "dns-tcp": 53}, cluster_ip=addresses.dns
     )
+    yield _binding("antgent:coredns", "view", "system:coredns")
+
+
+def metrics_objects(addresses: Addresses, authority: str) -> Iterator[Object]:
+    """The metrics API, and the rights of metrics-server that serves it.
+
+    Args:
+        authority: the certificate that signed metrics-server's, base64 of its PEM.
+    """
     yield from _outside_service(
         "metrics-server", addresses.host, {"https": 443}, addresses.ports["metrics-server"]
     )
-    yield _binding("antgent:coredns", "view", "system:coredns")
     yield _named("ClusterRole", "antgent:metrics-server", rules=[
         {"apiGroups": [""], "resources": ["nodes/metrics"], "verbs": ["get"]},
         {"apiGroups": [""], "resources": ["pods", "nodes"], "verbs": ["get", "list", "watch"]},
@@ -28,14 +36,10 @@ def system_objects(addresses: Addresses) -> Iterator[Object]:
     yield _binding("antgent:metrics-server:auth-delegator", "system:auth-delegator", "system:metrics-server")
     yield _binding("antgent:metrics-server-auth-reader", "extension-apiserver-authentication-reader",
                    "system:metrics-server", namespace="kube-system")  # fmt: skip
+    yield _metrics_api(authority)
 
 
-def metrics_api(authority: str) -> Object:
-    """The metrics API, served by metrics-server.
-
-    Args:
-        authority: the certificate that signed metrics-server's, base64 of its PEM.
-    """
+def _metrics_api(authority: str) -> Object:
     spec = {
         "group": "metrics.k8s.io", "version": "v1beta1", "caBundle": authority,
         "service": {"name": "metrics-server", "namespace": "kube-system"},

@@ -83,13 +83,20 @@ class Starter:
         self._start("kube-proxy", node.kube_proxy(layout, addresses, self.binaries, pid))
 
     def _dns(self) -> None:
-        for manifest in (*objects.system_objects(self.addresses), *objects.outside_services(self.services)):
+        for manifest in (*objects.dns_objects(self.addresses), *objects.outside_services(self.services)):
             self.api.apply(manifest)
         self._start("coredns", addons.coredns(self.layout, self.addresses))
 
     def _metrics(self) -> None:
         authority = base64.b64encode((self.layout.pki / "ca.crt").read_bytes()).decode()
-        self.api.apply(objects.metrics_api(authority))
+        for manifest in objects.metrics_objects(self.addresses, authority):
+            self.api.apply(manifest)
+        # It reads that once, at its start, and ends where it may not yet.
+        who, what = (
+            "system:metrics-server",
+            ("kube-system", "configmaps", "extension-apiserver-authentication"),
+        )
+        self._until("metrics-server has no rights", lambda: self.api.lets_read(who, *what), "kube-apiserver")
         self._start("metrics-server", addons.metrics_server(self.layout, self.addresses))
 
     def _registry(self) -> None:

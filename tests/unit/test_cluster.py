@@ -198,10 +198,12 @@ def test_an_outside_address_gets_a_name_in_the_cluster() -> None:
 
 def test_objects_are_applied_at_their_own_address() -> None:
     """The one place that turns a kind into a path: core and named groups, with and without namespace."""
-    paths = {path_of(one) for one in objects.system_objects(ADDRESSES)}
+    paths = {
+        path_of(one) for one in (*objects.dns_objects(ADDRESSES), *objects.metrics_objects(ADDRESSES, ""))
+    }
     assert "/api/v1/namespaces/kube-system/services/kube-dns" in paths
     assert "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings/antgent:coredns" in paths
-    assert path_of(objects.metrics_api("")).startswith("/apis/apiregistration.k8s.io/v1/apiservices/")
+    assert "/apis/apiregistration.k8s.io/v1/apiservices/v1beta1.metrics.k8s.io" in paths
 
 
 @pytest.mark.parametrize(("code", "answers", "expected"), [(0, 1, True), (3, 0, False), (0, 0, False)])

@@ -35,6 +35,7 @@ RUN_ELSEWHERE = {
     r"make (test|test-unit|check|bench|ci|pins|setup).*": ".ci/run",
     r"make demo": "tests/e2e",
     r"pulumi .*--stack local.*": "tests/engine/test_docs_commands.py",
+    r"pulumi config set .*SANDBOX_REGISTRY.*": "tests/engine/test_ecs_rollouts.py",
     r"ship status": "tests/engine/test_pipelines_flow.py",
     r"ship verify staging": "tests/engine/ship/test_ship.py",
     r"python -m pipelines .*": "tests/engine/test_pipelines_flow.py",
