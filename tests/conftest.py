@@ -26,6 +26,8 @@ APP = Path(__file__).parent / "app"
 SHARING = {"cluster": r"\bkubernetes_(sandbox|stack)\b", "ship": r"\bproject: ShipProject", "": ""}
 """Workers' group → what the files in it use: a session's fixture that is costly to make twice."""
 
+MEASURING = "COVERAGE_PROCESS_CONFIG"
+"""What coverage tells child processes by."""
 MEASURED = {
     "test_aws_stacks",
     "test_docker_runtime",
@@ -78,8 +80,19 @@ def measured_children(request: pytest.FixtureRequest) -> Iterator[None]:
     """Let coverage follow into child processes only in the modules that are `MEASURED`."""
     with pytest.MonkeyPatch.context() as patch:
         if request.path.stem not in MEASURED:
-            patch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)
+            patch.delenv(MEASURING, raising=False)
         yield
+
+
+def started(home: Home, runtime: str = "docker", *, with_aws: bool = False) -> Sandbox:
+    """A sandbox for this session, whose own processes are measured.
+
+    What is run against it is so where `measured_children` lets it: this environment, made before any module's
+    fixtures, must not say so for all of them.
+    """
+    running = assembly.start(home, runtime, with_aws=with_aws, pid=os.getpid())
+    running.env.pop(MEASURING, None)
+    return running
 
 
 @pytest.fixture(scope="session")
@@ -93,7 +106,7 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
     """A sandbox of its own for this session; the Docker engine and the caches are the machine's."""
     home = Home(tmp_path_factory.mktemp("sandbox"))
     try:
-        yield assembly.start(home, pid=os.getpid())
+        yield started(home)
     finally:
         assembly.stop(home, purge=True)
 
@@ -237,13 +250,13 @@ def docker_stack(sandbox: Sandbox, make_stack: Callable[..., Stack]) -> Callable
 @pytest.fixture(scope="session")
 def aws_sandbox(sandbox: Sandbox) -> Sandbox:
     """The session's sandbox with AWS's API beside it, whose ECS runs tasks."""
-    return assembly.start(sandbox.home, "ecs", pid=os.getpid())
+    return started(sandbox.home, "ecs")
 
 
 @pytest.fixture(scope="session")
 def kubernetes_sandbox(sandbox: Sandbox) -> Sandbox:
     """The session's sandbox with a real cluster beside it."""
-    return assembly.start(sandbox.home, "kubernetes", pid=os.getpid())
+    return started(sandbox.home, "kubernetes")
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,6 @@
 
 import base64
 import json
-import os
 import subprocess
 import uuid
 from collections.abc import Iterator
@@ -12,9 +11,10 @@ from typing import Any
 import httpx
 import pytest
 
-from sandbox import assembly, local_stack
+from sandbox import local_stack
 from sandbox.assembly import Sandbox
 from sandbox.process import wait_until
+from tests.conftest import started
 from tests.engine.aws_cloud import AwsStack, Cloud, empty, environment_config, release_config
 from tests.engine.kubernetes_load import answers
 
@@ -26,7 +26,7 @@ TAG = "v1.0.0"
 def both(kubernetes_sandbox: Sandbox, aws_sandbox: Sandbox) -> Sandbox:
     """The session's sandbox with a cluster and AWS's API."""
     assert aws_sandbox.home == kubernetes_sandbox.home
-    return assembly.start(kubernetes_sandbox.home, "kubernetes", with_aws=True, pid=os.getpid())
+    return started(kubernetes_sandbox.home, "kubernetes", with_aws=True)
 
 
 @pytest.fixture(scope="module")
