@@ -120,7 +120,9 @@ class EcsObserver:
         progress = _progress(workload, service, primary)
         if primary.get("rolloutState") == "FAILED":
             why = primary.get("rolloutStateReason") or "its deployment failed"
-            return Observation("failed", f"{progress}: {why}", evidence)
+            return Observation(
+                "failed", f"{progress}: {why}", lambda: f"{evidence()}\nfix: {_again(service)}"
+            )
         if _complete(service, primary):
             return self._polled(workload, primary, progress, evidence)
         return self._unfinished(workload, primary, progress, evidence)
@@ -188,6 +190,14 @@ def _complete(service: Mapping[str, Any], primary: Mapping[str, Any]) -> bool:
     return primary.get("rolloutState") == "COMPLETED" and counts and not primary.get("pendingCount")
 
 
+def _again(service: Mapping[str, Any]) -> str:
+    """A first deployment has nothing to go back to, and ECS does not try a failed one again by itself."""
+    return (
+        "ship a release that mends it; to try this one again: aws ecs update-service --force-new-deployment "
+        f"--cluster {_short(service['clusterArn'])} --service {service['serviceName']}, then pulumi up"
+    )
+
+
 def _short(arn: str) -> str:
-    """`family:revision` of a task definition."""
+    """`family:revision` of a task definition, or a cluster's name."""
     return arn.rpartition("/")[2]

@@ -68,7 +68,7 @@ def deployment(task: str, status: str = "PRIMARY", state: str = "COMPLETED", **m
 
 def service(*deployments: dict[str, Any], name: str = "server", **more: Any) -> dict[str, Any]:
     return {
-        "serviceArn": f"{ARN}:service/antgent/{name}", "serviceName": name, "status": "ACTIVE",
+        "serviceArn": f"{ARN}:service/antgent/{name}", "serviceName": name, "status": "ACTIVE", "clusterArn": CLUSTER,
         "desiredCount": 2, "deployments": list(deployments), "events": [], **more,
     }  # fmt: skip
 
@@ -246,6 +246,8 @@ def test_a_deployment_that_failed_without_a_rollback_target_is_a_failure() -> No
     assert seen.state == "failed"
     assert "0 of 2 running: ECS deployment circuit breaker" in seen.summary
     assert "exit code 3" in seen.told()
+    again = "aws ecs update-service --force-new-deployment --cluster antgent --service server, then pulumi up"
+    assert again in seen.told()
 
 
 def test_tasks_that_stop_at_start_fail_before_the_deadline() -> None:
