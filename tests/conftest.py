@@ -191,7 +191,7 @@ def own_state(env: Mapping[str, str], folder: Path) -> dict[str, str]:
 def app_config(context: Path, repository: str, mode: str, tag: str) -> dict[str, Any]:
     """The config of a stack that builds the small app; the runtime is the caller's to add."""
     # Not each second: Docker starts a process for every probe, and many containers wait at the same time.
-    probe = {"interval": 2, "timeout": 5, "retries": 2, "startPeriod": 2}
+    probe = {"interval": 2, "timeout": 2, "retries": 3, "startPeriod": 2}
     server_probe = {"path": "/version", "command": ["/app", "healthcheck", "http://127.0.0.1:8080/version"]}
     return {
         "imageTag": tag,
