@@ -71,8 +71,9 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     if hasattr(session.config, "workerinput"):
         return
     factory = getattr(session.config, "_tmp_path_factory", None)
-    for home in factory.getbasetemp().glob("popen-gw*/sandbox[0-9]*") if factory else ():
-        assembly.stop(Home(home), purge=True)
+    # Whatever a fixture has called it, a home is where the ids of started processes are.
+    for pids in factory.getbasetemp().glob("popen-gw*/*/pids") if factory else ():
+        assembly.stop(Home(pids.parent), purge=True)
 
 
 @pytest.fixture(scope="module", autouse=True)
