@@ -5,6 +5,7 @@ import hashlib
 import os
 import re
 import shutil
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from sandbox import assembly, gobuild
 from sandbox.assembly import Sandbox
 from sandbox.cluster import Cluster, find_cluster
 from sandbox.engine import Engine, ensure_engine
+from sandbox.errors import SandboxError
 from sandbox.paths import CHECKOUT, Home, cache_dir
 from sandbox.process import free_port
 from sandbox.pulumi_cli import Pulumi, PulumiError
@@ -71,9 +73,18 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     if hasattr(session.config, "workerinput"):
         return
     factory = getattr(session.config, "_tmp_path_factory", None)
-    # Whatever a fixture has called it, a home is where the ids of started processes are.
-    for pids in factory.getbasetemp().glob("popen-gw*/*/pids") if factory else ():
-        assembly.stop(Home(pids.parent), purge=True)
+    for home in left_homes(factory.getbasetemp()) if factory else ():
+        try:
+            assembly.stop(home, purge=True)
+        except SandboxError as error:  # the results of an hour are still to be printed
+            print(f"\nleft behind by a test worker, in {home.root}: {error}", file=sys.stderr)
+
+
+def left_homes(base: Path) -> list[Home]:
+    """The homes of started processes below the workers' folders, whatever a fixture has called them."""
+    return [
+        Home(root) for root in sorted({file.parent.parent for file in base.glob("popen-gw*/*/pids/*.json")})
+    ]
 
 
 @pytest.fixture(scope="module", autouse=True)
