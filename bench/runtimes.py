@@ -20,6 +20,7 @@ from sandbox.console import say, step
 from sandbox.errors import SandboxError
 from sandbox.process import free_port
 from tests.conftest import Stack, app_config, destroy
+from tests.engine.kubernetes_load import address
 
 DEADLINE = 120
 """Seconds a rollout may take before `up` fails."""
@@ -66,37 +67,41 @@ def _stacks(env: Mapping[str, str], folder: Path) -> Iterator[tuple[str, Stack]]
 
 def _measure(stacks: Mapping[str, Stack], rounds: int) -> dict[str, list[Sample]]:
     samples: dict[str, list[Sample]] = {runtime: [] for runtime in stacks}
+    # A Service's name is known to the cluster's DNS only; this machine is the node, so its address serves here.
+    addresses = {
+        runtime: address(stack) if runtime == "kubernetes" else stack.url for runtime, stack in stacks.items()
+    }
     for number in range(1, rounds + 1):
         for runtime, stack in stacks.items():
             stack.build("good", f"v1.{number}.0")
-            samples[runtime].append(_release(stack, f"1.{number}.0"))
+            samples[runtime].append(_release(stack, f"{addresses[runtime]}/version", f"1.{number}.0"))
         told = ", ".join(f"{runtime} {found[-1][0]:.1f}" for runtime, found in samples.items())
         say(f"  round {number} of {rounds}, seconds to the first answer: {told}")
     return samples
 
 
-def _release(stack: Stack, version: str) -> Sample:
+def _release(stack: Stack, url: str, version: str) -> Sample:
     """Ask for the version until it answers, while `up` brings it."""
-    address, started, ended = f"{stack.url}/version", time.monotonic(), threading.Event()
+    started, ended = time.monotonic(), threading.Event()
     with ThreadPoolExecutor(1) as pool:
-        answered = pool.submit(_answered, address, version, ended)
+        answered = pool.submit(_answered, url, version, ended)
         try:
             stack.pulumi.up()
             done = time.monotonic() - started
         finally:
             ended.set()
     if (first := answered.result()) is None:
-        raise SandboxError(f"{address} does not report {version} after `up`", fix="make doctor")
+        raise SandboxError(f"{url} does not report {version} after `up`", fix="make doctor")
     return first - started, done
 
 
-def _answered(address: str, version: str, ended: threading.Event) -> float | None:
+def _answered(url: str, version: str, ended: threading.Event) -> float | None:
     """When the version answered first; None when it did not, also not after the end."""
     over = False
     while not over:
         over = ended.wait(0.1)
         with contextlib.suppress(httpx.HTTPError, ValueError):
-            if httpx.get(address, timeout=1).json()["version"] == version:
+            if httpx.get(url, timeout=1).json()["version"] == version:
                 return time.monotonic()
     return None
 
