@@ -76,8 +76,9 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     for home in left_homes(factory.getbasetemp()) if factory else ():
         try:
             assembly.stop(home, purge=True)
-        except SandboxError as error:  # the results of an hour are still to be printed
+        except SandboxError as error:  # the results are still to be printed; the run is no success
             print(f"\nleft behind by a test worker, in {home.root}: {error}", file=sys.stderr)
+            session.exitstatus = pytest.ExitCode.INTERNAL_ERROR
 
 
 def left_homes(base: Path) -> list[Home]:
