@@ -28,7 +28,7 @@ from bench.contenders import (
 )
 from sandbox import assembly, gobuild
 from sandbox.assembly import Sandbox
-from sandbox.console import say, step
+from sandbox.console import say, step, told_when_interrupted
 from sandbox.errors import SandboxError
 from sandbox.paths import Home, cache_dir
 from tests.conftest import APP, Stack, app_config
@@ -40,13 +40,11 @@ def run(main: Callable[..., None]) -> None:
     """Run a measurement as a command: SIGTERM cleans up as Ctrl-C does, and no error ends in a traceback."""
     signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))
     try:
-        typer.run(main)
+        with told_when_interrupted("interrupted; nothing of it is left"):
+            typer.run(main)
     except SandboxError as error:
         say(f"error: {error}")
         sys.exit(1)
-    except KeyboardInterrupt:
-        say("interrupted; nothing of it is left")
-        sys.exit(130)
 
 
 @contextlib.contextmanager

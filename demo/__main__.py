@@ -10,7 +10,7 @@ from pathlib import Path
 from demo import project
 from demo.project import BAD, GOOD
 from sandbox import assembly
-from sandbox.console import say
+from sandbox.console import say, told_when_interrupted
 from sandbox.errors import SandboxError
 from sandbox.paths import CHECKOUT, Home
 from ship.errors import Exit
@@ -106,10 +106,8 @@ def _roll_back(story: Story) -> None:
 
 if __name__ == "__main__":
     try:
-        main()
+        with told_when_interrupted("interrupted; `make demo` can be run again"):
+            main()
     except SandboxError as error:
         say(f"error: {error}")
         raise SystemExit(1) from None
-    except KeyboardInterrupt:
-        say("interrupted; `make demo` can be run again")
-        raise SystemExit(130) from None

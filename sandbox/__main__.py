@@ -16,7 +16,7 @@ from rich.table import Table
 
 from sandbox import assembly, local_stack, stack_names
 from sandbox.assembly import Sandbox
-from sandbox.console import console, say
+from sandbox.console import console, say, told_when_interrupted
 from sandbox.doctor import examine
 from sandbox.errors import SandboxError
 from sandbox.paths import Home
@@ -148,16 +148,14 @@ def _naming(stack: str) -> str:
 def main() -> None:
     """Run a command; a problem its reader can act on is two lines and exit code 1."""
     try:
-        app()
+        with told_when_interrupted("interrupted; run the same command again to go on"):
+            app()
     except SandboxError as error:
         say(f"error: {error}")
         raise SystemExit(1) from None
     except OSError as error:
         say(f"error: {error.filename or 'the machine'}: {error.strerror or error}\n  fix: make doctor")
         raise SystemExit(1) from None
-    except KeyboardInterrupt:
-        say("interrupted; run the same command again to go on")
-        raise SystemExit(130) from None
 
 
 if __name__ == "__main__":

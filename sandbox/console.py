@@ -10,6 +10,8 @@ from rich.console import Console
 console = Console(stderr=True, highlight=False, soft_wrap=True)
 
 SILENCE_SECONDS = 30
+INTERRUPTED = 130
+"""Exit code of a command that a Ctrl-C ended, as shells give it (128 + SIGINT)."""
 
 
 def say(text: str) -> None:
@@ -48,3 +50,18 @@ def _tick(what: str, started: float, done: threading.Event) -> None:
         return
     while not done.wait(SILENCE_SECONDS):
         say(f"  … {what}: {time.monotonic() - started:.0f} s so far")
+
+
+@contextlib.contextmanager
+def told_when_interrupted(words: str) -> Generator[None]:
+    """Around a command: say `words` when a Ctrl-C ends it, and end with exit code 130.
+
+    typer makes that code of a KeyboardInterrupt by itself, and says nothing.
+    """
+    try:
+        yield
+    except (KeyboardInterrupt, SystemExit) as end:
+        if isinstance(end, SystemExit) and end.code != INTERRUPTED:
+            raise
+        say(words)
+        raise SystemExit(INTERRUPTED) from None

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from sandbox.console import say
+from sandbox.console import say, told_when_interrupted
 from sandbox.errors import SandboxError
 from ship.errors import MEANING, Exit, ShipError
 from ship.project import Project
@@ -235,13 +235,12 @@ def main() -> None:
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda got, _frame: sys.exit(128 + got))
     try:
-        app(prog_name="ship")
+        with told_when_interrupted("interrupted; `ship status` shows what runs"):
+            app(prog_name="ship")
     except ShipError as error:
         _end(str(error), error.code)
     except SandboxError as error:
         _end(str(error), Exit.FAILED)
-    except KeyboardInterrupt:
-        _end("interrupted", Exit.INTERRUPTED)
     except OSError as error:
         _end(f"{error.filename or 'the machine'}: {error.strerror or error}", Exit.FAILED)
     except Exception as error:
